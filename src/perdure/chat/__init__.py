@@ -1,0 +1,1 @@
+"""Sending messages to agents: requests in, frames or answers out."""

@@ -1,0 +1,1 @@
+"""What was said, in no vendor's format: roles, parts, and their stored form."""

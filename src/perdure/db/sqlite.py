@@ -1,0 +1,93 @@
+"""SQLite: one writer thread, a few reader threads, WAL."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.pool import NullPool
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Synchronous = Literal["normal", "full"]
+
+PRAGMAS = (
+    "journal_mode=WAL",
+    "foreign_keys=ON",
+    "busy_timeout=10000",
+    "cache_size=-65536",
+    "mmap_size=268435456",
+    "temp_store=MEMORY",
+)
+
+
+def sqlite_engine(url: str, synchronous: Synchronous = "normal") -> Engine:
+    """An engine whose transactions are real ones: `BEGIN IMMEDIATE` for writers, asked per connection."""
+    path = make_url(url).database
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        connect_args={"check_same_thread": False},
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None
+        for pragma in (*PRAGMAS, f"synchronous={synchronous}"):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        mode = conn.get_execution_options().get("begin", "IMMEDIATE")
+        conn.exec_driver_sql(f"BEGIN {mode}")
+
+    return engine
+
+
+class SqliteDatabase:
+    """Units of work on one SQLite file: writes queue for a single thread, reads run beside them."""
+
+    dialect = "sqlite"
+
+    def __init__(self, url: str, *, readers: int = 4, synchronous: Synchronous = "normal"):
+        self.engine = sqlite_engine(url, synchronous)
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._readers = ThreadPoolExecutor(readers, "sqlite-reader")
+        self._local = threading.local()
+        self._open: list[Connection] = []
+
+    async def read(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        call = partial(self._run, "DEFERRED", work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, call)
+
+    async def write(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+        call = partial(self._run, "IMMEDIATE", work, *args, **kwargs)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, call)
+
+    def _run(self, mode: str, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+        conn: Connection | None = getattr(self._local, "conn", None)
+        if conn is None:
+            conn = self.engine.connect().execution_options(begin=mode)
+            self._local.conn = conn
+            self._open.append(conn)
+        with conn.begin():
+            return work(conn, *args, **kwargs)
+
+    async def close(self) -> None:
+        def stop() -> None:
+            self._readers.shutdown()
+            self._writer.shutdown()
+            for conn in self._open:
+                conn.close()
+            self.engine.dispose()
+
+        await asyncio.to_thread(stop)

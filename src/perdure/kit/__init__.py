@@ -1,0 +1,1 @@
+"""Small things every package needs: ids, clock, errors, paging. Knows nothing of agents."""

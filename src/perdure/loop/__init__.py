@@ -1,0 +1,1 @@
+"""The agent loop: ask, act, repeat. One, and it streams."""

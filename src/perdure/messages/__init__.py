@@ -1,0 +1,1 @@
+"""What was said, stored: messages, threads, and how they look on the wire."""

@@ -1,0 +1,1 @@
+"""Work in progress: runs, steps, and the streams of frames they leave."""

@@ -1,0 +1,1 @@
+"""Builds the application: settings, wiring, auth, errors."""

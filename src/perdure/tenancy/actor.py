@@ -1,0 +1,36 @@
+"""Who acts: every unit of work that touches a tenant's rows takes an Actor."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy import ColumnElement, Select, Table, select
+
+DEFAULT_ORGANIZATION = "org-00000000-0000-4000-8000-000000000000"
+DEFAULT_USER = "user-00000000-0000-4000-8000-000000000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A caller: its organization decides what it sees, its user is noted on what it makes."""
+
+    organization_id: str = DEFAULT_ORGANIZATION
+    user_id: str = DEFAULT_USER
+    admin: bool = False
+
+
+def owned(table: Table, actor: Actor) -> Select[Any]:
+    """All rows of a tenant's table that the actor may see: the one place where tenants part."""
+    return select(table).where(is_owned(table, actor))
+
+
+def is_owned(table: Table, actor: Actor) -> ColumnElement[bool]:
+    """The same as a condition, for updates, deletes and joins."""
+    return table.c.organization_id == actor.organization_id
+
+
+async def _of_request(request: Request) -> Actor:
+    return await request.app.state.authenticate(request)
+
+
+CurrentActor = Annotated[Actor, Depends(_of_request)]

@@ -1,0 +1,1 @@
+"""Doubles for tests of Perdure and of what is built on it."""

@@ -1,0 +1,59 @@
+"""The tool contract: what a built-in tool is, what it is given, how it fails."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from perdure.db import Database
+from perdure.kit.errors import PerdureError
+from perdure.tenancy.actor import Actor
+from perdure.tools.schema import schema_of
+
+
+@dataclass(frozen=True, slots=True)
+class ToolContext:
+    """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's."""
+
+    db: Database
+    actor: Actor
+    agent_id: str
+    thread_id: str
+    run_id: str
+    step_id: str
+    timezone: str = "UTC"
+
+
+class ToolFailed(PerdureError):
+    """News for the model: the tool could not do it, and why. Never ends a turn."""
+
+    status = 400
+
+
+ToolFunction = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltinTool:
+    """A tool that is part of the server. `kind` is its `tool_type` on the wire."""
+
+    name: str
+    kind: str
+    schema: Mapping[str, Any]
+    run: ToolFunction
+    parallel: bool = False
+    source: str = ""
+
+    @property
+    def description(self) -> str:
+        return self.schema["description"]
+
+
+def tool(kind: str, *, parallel: bool = False) -> Callable[[ToolFunction], BuiltinTool]:
+    """Make a built-in tool of an async function `(ctx, …)`: its name, docstring and hints are the schema."""
+
+    def make(function: ToolFunction) -> BuiltinTool:
+        name = getattr(function, "__name__", "")
+        return BuiltinTool(name, kind, schema_of(function), function, parallel, inspect.getsource(function))
+
+    return make
