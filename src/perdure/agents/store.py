@@ -1,0 +1,175 @@
+"""Agents as rows, and what hangs on them: blocks, tools, tags."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from perdure.agents.tables import agents, agents_blocks, agents_tags, agents_tools
+from perdure.kit.clock import now
+from perdure.kit.errors import NotFound
+from perdure.memory.store import BlockRow
+from perdure.memory.tables import blocks
+from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tools.store import ToolRow
+from perdure.tools.tables import tools
+
+
+class AgentNotFound(NotFound):
+    """No such agent for this organization."""
+
+    def __init__(self, agent_id: str):
+        super().__init__(f"There is no agent {agent_id}.")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRow:
+    """An agent as stored. `model_settings` holds only what somebody named; nothing is copied from providers."""
+
+    id: str
+    organization_id: str
+    name: str
+    description: str | None
+    metadata: dict[str, Any]
+    agent_type: str
+    system: str
+    model: str
+    model_settings: dict[str, Any]
+    context_window_limit: int | None
+    embedding: str | None
+    compaction_settings: dict[str, Any]
+    tool_rules: list[dict[str, Any]]
+    timezone: str
+    message_buffer_autoclear: bool
+    enable_sleeptime: bool
+    max_files_open: int | None
+    per_file_view_window_char_limit: int | None
+    hidden: bool
+    project_id: str | None
+    template_id: str | None
+    base_template_id: str | None
+    deployment_id: str | None
+    entity_id: str | None
+    last_run_completion: datetime | None
+    last_run_duration_ms: int | None
+    last_stop_reason: str | None
+    created_by_id: str | None
+    last_updated_by_id: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def response_format(self) -> dict[str, Any] | None:
+        """The format asked of every answer; the agent's field and the setting are one."""
+        return self.model_settings.get("response_format")
+
+
+def agent_row(row: Row[Any]) -> AgentRow:
+    """The agent of a full row of `agents`."""
+    return AgentRow(**row._mapping)
+
+
+def get(conn: Connection, actor: Actor, agent_id: str) -> AgentRow:
+    """The agent, or `AgentNotFound`."""
+    row = conn.execute(owned(agents, actor).where(agents.c.id == agent_id)).first()
+    if row is None:
+        raise AgentNotFound(agent_id)
+    return agent_row(row)
+
+
+def blocks_of(conn: Connection, agent_id: str) -> list[BlockRow]:
+    """The agent's blocks, in the order they were attached."""
+    return blocks_by_agent(conn, [agent_id]).get(agent_id, [])
+
+
+def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
+    """The agent's tools, in the order they were attached."""
+    return tools_by_agent(conn, [agent_id]).get(agent_id, [])
+
+
+def tags_of(conn: Connection, agent_id: str) -> list[str]:
+    """The agent's tags, by name."""
+    return tags_by_agent(conn, [agent_id]).get(agent_id, [])
+
+
+def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[BlockRow]]:
+    """The blocks of several agents at once; agents without any are left out."""
+    query = (
+        select(agents_blocks.c.agent_id, blocks)
+        .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
+        .where(agents_blocks.c.agent_id.in_(agent_ids))
+        .order_by(agents_blocks.c.position, blocks.c.id)
+    )
+    found: dict[str, list[BlockRow]] = {}
+    for row in conn.execute(query):
+        values = dict(row._mapping)
+        found.setdefault(values.pop("agent_id"), []).append(BlockRow(**values))
+    return found
+
+
+def tools_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[ToolRow]]:
+    """The tools of several agents at once; agents without any are left out."""
+    query = (
+        select(agents_tools.c.agent_id, tools)
+        .join(agents_tools, agents_tools.c.tool_id == tools.c.id)
+        .where(agents_tools.c.agent_id.in_(agent_ids))
+        .order_by(agents_tools.c.position, tools.c.id)
+    )
+    found: dict[str, list[ToolRow]] = {}
+    for row in conn.execute(query):
+        values = dict(row._mapping)
+        found.setdefault(values.pop("agent_id"), []).append(ToolRow(**values))
+    return found
+
+
+def tags_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The tags of several agents at once; agents without any are left out."""
+    query = (
+        select(agents_tags.c.agent_id, agents_tags.c.tag)
+        .where(agents_tags.c.agent_id.in_(agent_ids))
+        .order_by(agents_tags.c.tag)
+    )
+    found: dict[str, list[str]] = {}
+    for agent_id, tag in conn.execute(query):
+        found.setdefault(agent_id, []).append(tag)
+    return found
+
+
+def insert_agent(conn: Connection, row: AgentRow) -> None:
+    """Store a new agent."""
+    conn.execute(insert(agents).values({field: getattr(row, field) for field in AgentRow.__slots__}))
+
+
+def update_agent(conn: Connection, actor: Actor, agent_id: str, values: Mapping[str, Any]) -> None:
+    """Change some columns of an agent and note who did it."""
+    stamped = {**values, "updated_at": now(), "last_updated_by_id": actor.user_id}
+    mine = is_owned(agents, actor) & (agents.c.id == agent_id)
+    if conn.execute(update(agents).where(mine).values(stamped)).rowcount == 0:
+        raise AgentNotFound(agent_id)
+
+
+def record_run(conn: Connection, agent_id: str, *, stop_reason: str, duration_ms: int | None = None) -> None:
+    """Note how the agent's latest run ended; `updated_at` is about its making, not its work."""
+    values = {
+        "last_run_completion": now(),
+        "last_run_duration_ms": duration_ms,
+        "last_stop_reason": stop_reason,
+    }
+    conn.execute(update(agents).where(agents.c.id == agent_id).values(values))
+
+
+def delete_agent(conn: Connection, actor: Actor, agent_id: str) -> None:
+    """Delete an agent with all that is only its own; blocks and tools stay."""
+    mine = is_owned(agents, actor) & (agents.c.id == agent_id)
+    if conn.execute(delete(agents).where(mine)).rowcount == 0:
+        raise AgentNotFound(agent_id)
+
+
+def set_tags(conn: Connection, agent_id: str, tags: Sequence[str]) -> None:
+    """Replace the agent's tags."""
+    conn.execute(delete(agents_tags).where(agents_tags.c.agent_id == agent_id))
+    rows = [{"agent_id": agent_id, "tag": tag} for tag in dict.fromkeys(tags)]
+    if rows:
+        conn.execute(insert(agents_tags), rows)
