@@ -11,8 +11,10 @@ import subprocess
 import tempfile
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import make_url
@@ -62,7 +64,8 @@ def start_postgres() -> PostgresServer | None:
     options = [option for name, value in THROW_AWAY.items() for option in ("-c", f"{name}={value}")]
     with (directory / "log").open("wb") as log:
         process = subprocess.Popen(
-            ["sh", "-c", WATCH, "sh", directory, binaries / "postgres", "-D", data, "-k", directory, *options],
+            ["sh", "-c", WATCH, "sh", directory,
+             binaries / "postgres", "-D", data, "-k", directory, *options],
             user=user, stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=directory,
         )  # fmt: skip
     _wait_until_ready(binaries, directory)
@@ -83,7 +86,8 @@ async def drop_database(server_url: str, url: str) -> None:
 
 
 async def _execute(server_url: str, statement: str) -> None:
-    conn = await asyncpg.connect(server_url)
+    connect = cast("Callable[..., Awaitable[Any]]", asyncpg.connect)  # asyncpg has no full types
+    conn = await connect(server_url)
     try:
         await conn.execute(statement)
     finally:

@@ -1,0 +1,40 @@
+"""Organizations, their users, and the keys that speak for them."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, false
+
+from perdure.db.schema import id_column, metadata, moment, organization_column, stamps
+
+organizations = Table(
+    "organizations",
+    metadata,
+    id_column(),
+    Column("name", String, nullable=False),
+    Column("privileged_tools", Boolean, nullable=False, server_default=false()),
+    *stamps(),
+)
+
+users = Table(
+    "users",
+    metadata,
+    id_column(),
+    organization_column(),
+    Column("name", String, nullable=False),
+    *stamps(),
+    Index(None, "organization_id", "created_at"),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    id_column(),
+    organization_column(),
+    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String, nullable=False),
+    Column("prefix", String, nullable=False, unique=True),
+    Column("digest", String, nullable=False),
+    Column("digest_key", String, nullable=False),
+    Column("admin", Boolean, nullable=False, server_default=false()),
+    moment("expires_at"),
+    *stamps(),
+    Index(None, "organization_id", "name", unique=True),
+)
