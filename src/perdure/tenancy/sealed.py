@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, Connection, String, Table, select, update
+from sqlalchemy import Column, Connection, Table, Text, select, update
 
 from perdure.db.schema import metadata
 from perdure.tenancy.keyring import KeyRing
@@ -12,7 +12,7 @@ MARK = "sealed"
 
 def sealed_column(name: str) -> Column[str]:
     """A column for `KeyRing.seal`'s tokens; its table needs `id` and `organization_id`."""
-    return Column(name, String, info={MARK: True})
+    return Column(name, Text, info={MARK: True})
 
 
 def reseal(conn: Connection, ring: KeyRing) -> int:

@@ -1,0 +1,84 @@
+"""All settings with their defaults and descriptions; the reference in the docs is made from them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from perdure.chat.settings import StreamSettings
+from perdure.db.settings import DatabaseSettings
+from perdure.providers.settings import CatalogSettings, ProviderSettings
+from perdure.runs.settings import RunSettings
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+def _split(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class LogSettings(BaseModel):
+    """What the server writes about its work, to standard error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Level = Field(default="info", description="The least important lines still written.")
+    format: Literal["auto", "text", "json"] = Field(
+        default="auto", description="One JSON object a line, or text; `auto` is text on a terminal."
+    )
+    requests: bool = Field(default=False, description="Write a line for every request.")
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Built by `load_settings`, or with plain values in tests."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    home: Path = Field(
+        default=Path("~/.perdure"),
+        validate_default=True,
+        description="The folder of the database, the key ring, backups and `perdure.toml`.",
+    )
+    host: str = Field(
+        default="127.0.0.1", description="The address to listen on. Any but loopback needs a key."
+    )
+    port: int = Field(default=8283, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="A key that every request must show; it may do all. Further keys: `perdure keys create`.",
+    )
+    encryption_keys: Annotated[list[SecretStr], BeforeValidator(_split)] = Field(
+        default_factory=list[SecretStr],
+        description="Keys that seal stored secrets: 32 bytes in base64 each, newest first, separated by "
+        "commas. Without them: the file `keys` in the home, made when missing.",
+    )
+    database: DatabaseSettings = DatabaseSettings()
+    models: CatalogSettings = CatalogSettings()
+    providers: list[ProviderSettings] = Field(default_factory=list[ProviderSettings])
+    runs: RunSettings = RunSettings()
+    streams: StreamSettings = StreamSettings()
+    log: LogSettings = LogSettings()
+
+    _environment: Mapping[str, str] = PrivateAttr(default_factory=dict[str, str])
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """Spell the home out, so that `~` means the same everywhere."""
+        self.home = self.home.expanduser().absolute()
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL, with its password."""
+        if self.database.url:
+            return self.database.url.get_secret_value()
+        return f"sqlite:///{self.home / 'perdure.db'}"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment the settings were read from, for providers named there; empty in tests."""
+        return self._environment
+
+    def with_environment(self, environment: Mapping[str, str]) -> Self:
+        """These settings, with the environment that `environment` tells."""
+        self._environment = environment
+        return self
