@@ -1,14 +1,32 @@
 """The tool contract: what a built-in tool is, what it is given, how it fails."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+from sqlalchemy import Connection
 
 from perdure.db import Database
 from perdure.kit.errors import PerdureError
 from perdure.tenancy.actor import Actor
 from perdure.tools.schema import schema_of
+
+
+class BlockLinks(Protocol):
+    """Which memory blocks an agent sees: kept above, by a module with these functions."""
+
+    def block_ids(self, conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:
+        """The ids of its blocks in the order they were attached."""
+        ...
+
+    def attach_block(self, conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
+        """Show it a block; raises `Conflict` when it has another one of that label."""
+        ...
+
+    def detach_block(self, conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
+        """Show it no longer; the block itself stays."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +39,7 @@ class ToolContext:
     thread_id: str
     run_id: str
     step_id: str
+    blocks: BlockLinks
     timezone: str = "UTC"
 
 
