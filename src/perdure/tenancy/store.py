@@ -12,7 +12,7 @@ from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
 from perdure.tenancy.actor import DEFAULT_ORGANIZATION, DEFAULT_USER
-from perdure.tenancy.tables import organizations, users
+from perdure.tenancy.tables import api_keys, organizations, users
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +127,12 @@ def list_users(conn: Connection, page: Page) -> list[UserRow]:
 
 
 def update_user(conn: Connection, user_id: str, **values: Any) -> UserRow:
-    """Change a user's `name`, or move the user to another `organization_id`."""
+    """Change a user's `name`, or move the user to another `organization_id`, which ends its keys."""
     if "organization_id" in values:
-        get_organization(conn, values["organization_id"])
+        target = values["organization_id"]
+        get_organization(conn, target)
+        left = api_keys.c.organization_id != target
+        conn.execute(delete(api_keys).where(api_keys.c.user_id == user_id, left))
     conn.execute(update(users).where(users.c.id == user_id).values(**values, updated_at=now()))
     return get_user(conn, user_id)
 

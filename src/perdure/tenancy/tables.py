@@ -28,7 +28,7 @@ api_keys = Table(
     metadata,
     id_column(),
     organization_column(),
-    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("user_id", String, ForeignKey("users.id", ondelete="CASCADE"), index=True),
     Column("name", String, nullable=False),
     Column("prefix", String, nullable=False, unique=True),
     Column("digest", String, nullable=False),
