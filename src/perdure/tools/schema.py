@@ -89,7 +89,6 @@ def _of_class(kind: Any) -> dict[str, Any]:
     if is_typeddict(kind):
         return _object(kind.__name__, get_type_hints(kind), texts, sorted(kind.__required_keys__))
     if dataclasses.is_dataclass(kind):
-        missing = dataclasses.MISSING
         required = [field.name for field in dataclasses.fields(kind) if _is_required(field)]
         return _object(getattr(kind, "__name__", ""), get_type_hints(kind), texts, required)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
