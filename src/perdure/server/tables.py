@@ -1,0 +1,14 @@
+"""All tables: whoever needs the whole metadata takes it from here, so that no table is forgotten."""
+
+from perdure.agents import tables as _agents
+from perdure.db.schema import metadata
+from perdure.memory import tables as _memory
+from perdure.messages import tables as _messages
+from perdure.providers import tables as _providers
+from perdure.runs import tables as _runs
+from perdure.tenancy import tables as _tenancy
+from perdure.tools import tables as _tools
+
+__all__ = ["metadata"]
+
+DECLARED = (_agents, _memory, _messages, _providers, _runs, _tenancy, _tools)
