@@ -4,7 +4,7 @@
 tell a model of them.
 """
 
-from perdure.tools.rules.decide import CalledTool, Offer, PrefillError, ToolRules
+from perdure.tools.rules.decide import CalledTool, Offer, PrefillError, ToolRules, is_prefill_error
 from perdure.tools.rules.kinds import ToolRule, parse_rules
 from perdure.tools.rules.text import CONSTRAINT_ERROR, rule_text
 
@@ -15,6 +15,7 @@ __all__ = [
     "PrefillError",
     "ToolRule",
     "ToolRules",
+    "is_prefill_error",
     "parse_rules",
     "rule_text",
 ]

@@ -21,6 +21,7 @@ from perdure.tools.rules.kinds import (
 )
 from perdure.tools.rules.text import CONSTRAINT_ERROR, refusal_text
 
+PREFILL_ERROR = "[ToolPrefillError]"
 Kind = TypeVar("Kind")
 
 
@@ -42,7 +43,10 @@ class Offer:
 
 
 class PrefillError(ToolFailed):
-    """A rule prescribes arguments that its tool does not take: a mistake of whoever made the rule."""
+    """A rule prescribes arguments that its tool does not take: a mistake of whoever made the rule.
+
+    No other answer of the model can heal it, so it ends the turn with `invalid_tool_call`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ class ToolRules:
         for rule, prescribed in self._prescribed(name, _made(history)):
             values, wrong = check(parameters, prescribed, partial=True)
             filled.update(values)
-            faults += (f"the {rule.type} rule of {rule.tool_name}: {fault}" for fault in wrong)
+            where = f"the arguments of the {rule.type} rule of {rule.tool_name}"
+            faults += (f"{where}: {fault}" for fault in wrong)
         if faults:
             raise PrefillError(
                 f"{name} was not run, because of the prefilled arguments of {'; '.join(faults)}."
@@ -191,6 +196,11 @@ def pick(rule: ConditionalToolRule, text: str) -> set[str] | None:
     if rule.default_child:
         return {rule.default_child}
     return set() if rule.require_output_mapping else None
+
+
+def is_prefill_error(text: str, status: str) -> bool:
+    """Whether a return tells of a `PrefillError`."""
+    return status == "error" and text.startswith(PREFILL_ERROR)
 
 
 def _narrows(picked: Sequence[set[str] | None]) -> bool:

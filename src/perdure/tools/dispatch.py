@@ -1,0 +1,124 @@
+"""Calls tools, wherever they live. Whatever goes wrong becomes a return that the model can read."""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from perdure.content.parts import ToolCall, ToolReturn
+from perdure.kit.errors import PerdureError
+from perdure.tools.arguments import check, read_arguments, stripped
+from perdure.tools.base import BuiltinTool, ToolContext, ToolFailed
+from perdure.tools.rules import CalledTool, ToolRules
+from perdure.tools.store import ToolRow
+
+log = logging.getLogger(__name__)
+
+MAX_ERROR_CHARS = 1000
+
+
+class Dispatcher:
+    """Runs the calls of a model: checks rules and arguments, calls, makes the result a text."""
+
+    def __init__(self, builtins: Iterable[BuiltinTool]):
+        self._builtins = {builtin.name: builtin for builtin in builtins}
+
+    async def call_all(
+        self,
+        ctx: ToolContext,
+        calls: Sequence[ToolCall],
+        tools: Mapping[str, ToolRow],
+        rules: ToolRules = ToolRules(),
+        history: Sequence[CalledTool] = (),
+    ) -> list[ToolReturn]:
+        """The returns of one step's calls, in their order.
+
+        Tools that are safe to run beside others run together, then the rest one by one. `tools` are
+        the attached ones by name. Raises nothing but `CancelledError`.
+        """
+        together = [call for call in calls if self._is_parallel(call, tools, rules)]
+        done: dict[int, ToolReturn] = {}
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                (call, group.create_task(self._call(ctx, call, tools, rules, history))) for call in together
+            ]
+        done |= {id(call): task.result() for call, task in tasks}
+        made = list(history)
+        for call in calls:
+            if id(call) not in done:
+                done[id(call)] = await self._call(ctx, call, tools, rules, made)
+            returned = done[id(call)]
+            made.append(CalledTool(returned.name, returned.text, returned.status))
+        return [done[id(call)] for call in calls]
+
+    async def call(
+        self, ctx: ToolContext, tool: ToolRow, call: ToolCall, rules: ToolRules = ToolRules()
+    ) -> ToolReturn:
+        """One call, outside of any turn."""
+        return await self._call(ctx, call, {tool.name: tool}, rules, ())
+
+    def _is_parallel(self, call: ToolCall, tools: Mapping[str, ToolRow], rules: ToolRules) -> bool:
+        return rules.parallel_allowed() and call.name in tools and tools[call.name].parallel
+
+    async def _call(
+        self,
+        ctx: ToolContext,
+        call: ToolCall,
+        tools: Mapping[str, ToolRow],
+        rules: ToolRules,
+        history: Sequence[CalledTool],
+    ) -> ToolReturn:
+        if refusal := rules.refusal(call.name, list(tools), history):
+            return ToolReturn(call.id, call.name, refusal, "error")
+        tool = tools[call.name]
+        try:
+            value = await self._run(ctx, tool, call, rules, history)
+            return ToolReturn(call.id, call.name, cut(as_text(value), tool.return_char_limit))
+        except Exception as error:
+            if not isinstance(error, PerdureError):
+                log.exception("The tool %s failed.", tool.name)
+            return _failed(call, error, tool.return_char_limit)
+
+    async def _run(
+        self,
+        ctx: ToolContext,
+        tool: ToolRow,
+        call: ToolCall,
+        rules: ToolRules,
+        history: Sequence[CalledTool],
+    ) -> Any:
+        builtin = self._builtins.get(tool.name)
+        if builtin is None or builtin.kind != tool.kind:
+            raise ToolFailed(f"{tool.name} is a tool of type {tool.kind}, which this server cannot run.")
+        parameters = builtin.schema["parameters"]
+        given = stripped(read_arguments(call.arguments), parameters)
+        arguments, faults = check(parameters, rules.prefill(tool.name, given, history, parameters))
+        if faults:
+            raise ToolFailed(f"{tool.name} was not run: {'; '.join(faults)}.")
+        return await builtin.run(ctx, **arguments)
+
+
+def as_text(value: Any) -> str:
+    """What a tool returned as the text that is stored: strings as they are, the rest as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "None"
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def cut(text: str, limit: int) -> str:
+    """At most `limit` characters of a text, and a note that tells both lengths."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit]}… [the first {limit} of {len(text)} characters]"
+
+
+def _failed(call: ToolCall, error: Exception, limit: int) -> ToolReturn:
+    """What model and caller are told of a failure."""
+    kind = type(error).__name__
+    text = str(error) or kind
+    line = f"Error executing function {call.name}: {kind}: {text}"[:MAX_ERROR_CHARS]
+    return ToolReturn(call.id, call.name, cut(text, limit), "error", stderr=(line,))

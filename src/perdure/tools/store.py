@@ -1,0 +1,193 @@
+"""Tools, stored. Built-in ones are rows as well, so that agents attach all tools alike."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Row, Select, func, select, update
+
+from perdure.db.insert import insert_new
+from perdure.kit.clock import now
+from perdure.kit.errors import NotFound
+from perdure.kit.ids import stable_id
+from perdure.kit.paging import Page, paginate
+from perdure.tenancy.actor import Actor, owned
+from perdure.tenancy.tables import organizations
+from perdure.tools.base import BuiltinTool
+from perdure.tools.tables import tools
+
+RETURN_CHAR_LIMIT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRow:
+    """A tool; the fields are the table's columns in order. `kind` is its `tool_type` on the wire."""
+
+    id: str
+    organization_id: str
+    name: str
+    kind: str
+    description: str
+    source_type: str | None
+    source_code: str | None
+    json_schema: Mapping[str, Any]
+    args_json_schema: Mapping[str, Any] | None
+    tags: Sequence[str]
+    return_char_limit: int
+    pip_requirements: Sequence[Mapping[str, Any]] | None
+    npm_requirements: Sequence[Mapping[str, Any]] | None
+    default_requires_approval: bool | None
+    parallel: bool
+    metadata: Mapping[str, Any] | None
+    project_id: str | None
+    created_by: str | None
+    updated_by: str | None
+    digest: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The JSON schema of its arguments."""
+        return self.json_schema.get("parameters") or {"type": "object", "properties": {}}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolFilter:
+    """What a caller asked to see of the tools; unset fields let everything pass."""
+
+    name: str | None = None
+    names: Sequence[str] = ()
+    ids: Sequence[str] = ()
+    search: str | None = None
+    kinds: Sequence[str] = ()
+    excluded_kinds: Sequence[str] = ()
+    only_builtin: bool = False
+    no_builtin: bool = False
+
+
+class ToolNotFound(NotFound):
+    """This organization has no such tool."""
+
+    def __init__(self, tool_id: str):
+        super().__init__(f"There is no tool {tool_id}.")
+
+
+def tool_row(row: Row[Any]) -> ToolRow:
+    """A full row of the table."""
+    return ToolRow(*row)
+
+
+def get(conn: Connection, actor: Actor, tool_id: str) -> ToolRow:
+    """The tool; raises `ToolNotFound`."""
+    row = conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first()
+    if row is None:
+        raise ToolNotFound(tool_id)
+    return tool_row(row)
+
+
+def by_names(conn: Connection, actor: Actor, names: Sequence[str]) -> list[ToolRow]:
+    """The tools of these names, in the order of the names; unknown ones are left out."""
+    rows = conn.execute(owned(tools, actor).where(tools.c.name.in_(names))).all()
+    found = {row.name: tool_row(row) for row in rows}
+    return [found[name] for name in dict.fromkeys(names) if name in found]
+
+
+def list_(conn: Connection, actor: Actor, page: Page, wanted: ToolFilter = ToolFilter()) -> list[ToolRow]:
+    """One page of the tools."""
+    query = _filtered(owned(tools, actor), wanted)
+    return [tool_row(row) for row in paginate(conn, query, page, key=tools.c.created_at, id=tools.c.id)]
+
+
+def count(conn: Connection, actor: Actor, wanted: ToolFilter = ToolFilter()) -> int:
+    """How many tools there are."""
+    query = _filtered(owned(tools, actor), wanted).with_only_columns(func.count())
+    return conn.execute(query).scalar_one()
+
+
+def _filtered(query: Select[Any], wanted: ToolFilter) -> Select[Any]:
+    builtin = tools.c.kind.startswith("letta_", autoescape=True)
+    conditions = (
+        (wanted.name, tools.c.name == wanted.name),
+        (wanted.names, tools.c.name.in_(wanted.names)),
+        (wanted.ids, tools.c.id.in_(wanted.ids)),
+        (wanted.search, tools.c.name.icontains(wanted.search or "", autoescape=True)),
+        (wanted.kinds, tools.c.kind.in_(wanted.kinds)),
+        (wanted.excluded_kinds, tools.c.kind.not_in(wanted.excluded_kinds)),
+        (wanted.only_builtin, builtin),
+        (wanted.no_builtin, ~builtin),
+    )
+    return query.where(*(condition for asked, condition in conditions if asked))
+
+
+def sync_builtins(conn: Connection, organization_id: str, builtins: Iterable[BuiltinTool]) -> None:
+    """Give an organization the built-in tools as they are in this version of the server.
+
+    Rows that are up to date are not touched. A tool that users made keeps its name: a built-in one
+    that comes later does not take it.
+    """
+    known = select(tools.c.name, tools.c.id, tools.c.digest).where(tools.c.organization_id == organization_id)
+    existing = {name: (id, digest) for name, id, digest in conn.execute(known).all()}
+    missing: list[dict[str, Any]] = []
+    for builtin in builtins:
+        id, digest = builtin_id(organization_id, builtin.name), _digest(builtin)
+        if builtin.name not in existing:
+            missing.append(_new_row(organization_id, id, builtin))
+        elif existing[builtin.name][0] == id and existing[builtin.name][1] != digest:
+            conn.execute(update(tools).where(tools.c.id == id).values(**_columns(builtin), updated_at=now()))
+    insert_new(conn, tools, missing)
+
+
+def sync_all(conn: Connection, builtins: Sequence[BuiltinTool]) -> None:
+    """The same for every organization; one query when all are up to date."""
+    current = (tools.c.organization_id == organizations.c.id) & tools.c.digest.in_(
+        [_digest(b) for b in builtins]
+    )
+    behind = (
+        select(organizations.c.id)
+        .join(tools, current, isouter=True)
+        .group_by(organizations.c.id)
+        .having(func.count(tools.c.id) < len(builtins))
+    )
+    for organization_id in conn.execute(behind).scalars().all():
+        sync_builtins(conn, organization_id, builtins)
+
+
+def builtin_id(organization_id: str, name: str) -> str:
+    """The id of a built-in tool in an organization: always the same, so that replicas agree."""
+    return stable_id("tool", organization_id, name)
+
+
+def _new_row(organization_id: str, id: str, builtin: BuiltinTool) -> dict[str, Any]:
+    moment = now()
+    fixed = {
+        "id": id,
+        "organization_id": organization_id,
+        "return_char_limit": RETURN_CHAR_LIMIT,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    return {**fixed, **_columns(builtin)}
+
+
+def _columns(builtin: BuiltinTool) -> dict[str, Any]:
+    """What the code of a built-in tool says about its row."""
+    return {
+        "name": builtin.name,
+        "kind": builtin.kind,
+        "description": builtin.description,
+        "source_type": "python",
+        "source_code": builtin.source,
+        "json_schema": builtin.schema,
+        "tags": [builtin.kind],
+        "parallel": builtin.parallel,
+        "digest": _digest(builtin),
+    }
+
+
+def _digest(builtin: BuiltinTool) -> str:
+    facts = [builtin.name, builtin.kind, builtin.schema, builtin.source, builtin.parallel]
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()
