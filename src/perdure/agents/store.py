@@ -1,9 +1,9 @@
 """Agents as rows, and what hangs on them: blocks, tools, tags."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -16,6 +16,8 @@ from perdure.tenancy.actor import Actor, is_owned, owned
 from perdure.tools.store import ToolRow
 from perdure.tools.tables import tools
 
+R = TypeVar("R")
+
 
 class AgentNotFound(NotFound):
     """No such agent for this organization."""
@@ -26,7 +28,7 @@ class AgentNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """An agent as stored. `model_settings` holds only what somebody named; nothing is copied from providers."""
+    """An agent as stored. `model_settings` holds what somebody named; nothing is copied from providers."""
 
     id: str
     organization_id: str
@@ -68,7 +70,17 @@ class AgentRow:
 
 def agent_row(row: Row[Any]) -> AgentRow:
     """The agent of a full row of `agents`."""
-    return AgentRow(**row._mapping)
+    return picked(AgentRow, row)
+
+
+def picked(kind: type[R], row: Row[Any]) -> R:
+    """A row dataclass of the columns it names."""
+    return kind(**{name: getattr(row, name) for name in fields_of(kind)})
+
+
+def fields_of(kind: type[Any]) -> tuple[str, ...]:
+    """The names of a row dataclass's fields."""
+    return tuple(field.name for field in fields(kind))
 
 
 def get(conn: Connection, actor: Actor, agent_id: str) -> AgentRow:
@@ -104,8 +116,7 @@ def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, lis
     )
     found: dict[str, list[BlockRow]] = {}
     for row in conn.execute(query):
-        values = dict(row._mapping)
-        found.setdefault(values.pop("agent_id"), []).append(BlockRow(**values))
+        found.setdefault(row.agent_id, []).append(picked(BlockRow, row))
     return found
 
 
@@ -119,8 +130,7 @@ def tools_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list
     )
     found: dict[str, list[ToolRow]] = {}
     for row in conn.execute(query):
-        values = dict(row._mapping)
-        found.setdefault(values.pop("agent_id"), []).append(ToolRow(**values))
+        found.setdefault(row.agent_id, []).append(picked(ToolRow, row))
     return found
 
 
@@ -139,7 +149,7 @@ def tags_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[
 
 def insert_agent(conn: Connection, row: AgentRow) -> None:
     """Store a new agent."""
-    conn.execute(insert(agents).values({field: getattr(row, field) for field in AgentRow.__slots__}))
+    conn.execute(insert(agents).values(asdict(row)))
 
 
 def update_agent(conn: Connection, actor: Actor, agent_id: str, values: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy import (
 )
 
 from perdure.db.schema import Json, id_column, metadata, moment, organization_column, stamps
+from perdure.tenancy.sealed import sealed_column
 
 
 def _agent_column() -> Column[str]:
@@ -95,9 +96,10 @@ agents_secrets = Table(
     "agents_secrets",
     metadata,
     id_column(),
+    organization_column(),
     _agent_column(),
     Column("key", String, nullable=False),
-    Column("sealed", Text, nullable=False),
+    sealed_column("sealed"),
     *stamps(),
     UniqueConstraint("agent_id", "key"),
 )

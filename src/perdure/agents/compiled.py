@@ -1,0 +1,75 @@
+"""The compiled system prompt of a stored agent: sent again while true, composed anew when not."""
+
+from sqlalchemy import Connection
+
+from perdure.agents.prompt import (
+    Circumstances,
+    Ingredients,
+    compose,
+    fingerprint,
+    ingredients,
+    restamped,
+    stamp,
+)
+from perdure.agents.store import AgentRow, blocks_of, get
+from perdure.kit.clock import now
+from perdure.messages import store as messages
+from perdure.tenancy.actor import Actor
+
+
+def compiled_prompt(
+    conn: Connection, agent: AgentRow, thread_id: str, provider_type: str = "", *, save: bool = True
+) -> str:
+    """The system prompt of an agent's thread as of now.
+
+    The stored text, byte for byte, as long as nothing it is made of has changed; else a new one, which
+    is stored unless told otherwise. `provider_type` is that of the agent's own model.
+    """
+    made_of = made_of_stored(conn, agent, provider_type)
+    mark = fingerprint(made_of)
+    stored = messages.prompt_of(conn, thread_id)
+    if stored and stored[1] == mark:
+        return stored[0]
+    text = compose(made_of, circumstances(conn, agent, thread_id))
+    if save and stored:
+        messages.save_prompt(conn, thread_id, text, mark)
+    return text
+
+
+def recompile_agent(
+    conn: Connection,
+    actor: Actor,
+    agent_id: str,
+    *,
+    provider_type: str = "",
+    update_timestamp: bool = False,
+    dry_run: bool = False,
+) -> str:
+    """Compose the prompt of an agent's own thread anew; returns what was (or would be) saved."""
+    agent = get(conn, actor, agent_id)
+    made_of = made_of_stored(conn, agent, provider_type)
+    at = circumstances(conn, agent, agent.id)
+    stored = messages.prompt_of(conn, agent.id)
+    if stored and not update_timestamp:
+        at = restamped(at, stored[0])
+    text = compose(made_of, at)
+    if not dry_run:
+        messages.save_prompt(conn, agent.id, text, fingerprint(made_of))
+    return text
+
+
+def made_of_stored(conn: Connection, agent: AgentRow, provider_type: str) -> Ingredients:
+    """What the agent's prompt is made of."""
+    blocks = blocks_of(conn, agent.id)
+    return ingredients(agent.agent_type, agent.system, blocks, agent.tool_rules, provider_type)
+
+
+def circumstances(conn: Connection, agent: AgentRow, thread_id: str) -> Circumstances:
+    """The counts and the time that a prompt compiled now would tell."""
+    everything = messages.count(conn, Actor(agent.organization_id), agent.id)
+    return Circumstances(
+        agent_id=agent.id,
+        stamp=stamp(now(), agent.timezone),
+        conversation_id="default" if thread_id == agent.id else thread_id,
+        recall=max(0, everything - len(messages.context_ids(conn, thread_id))),
+    )

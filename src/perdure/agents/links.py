@@ -1,0 +1,146 @@
+"""Which blocks and tools an agent has: attach, detach, replace. Order is the order of attaching.
+
+Satisfies `tools.base.BlockLinks`: memory tools reach an agent's blocks through this module.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Table, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from perdure.agents import store
+from perdure.agents.base_tools import approval_rules, with_rules
+from perdure.agents.tables import agents_blocks, agents_tools
+from perdure.kit.errors import Conflict, InvalidArgument, NotFound, Unprocessable
+from perdure.memory.tables import blocks
+from perdure.tenancy.actor import Actor, owned
+from perdure.tools.tables import tools
+
+
+def block_ids(conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:  # noqa: ARG001
+    """The blocks an agent sees in a thread; every thread sees the same until conversations isolate some."""
+    query = select(agents_blocks.c.block_id).where(agents_blocks.c.agent_id == agent_id)
+    return list(conn.execute(query.order_by(agents_blocks.c.position)).scalars())
+
+
+def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
+    """Attach a block after the agent's others; nothing happens if it is attached already."""
+    store.get(conn, actor, agent_id)
+    label = _labels(conn, actor, [block_id])[block_id]
+    attached = dict(
+        conn.execute(
+            select(agents_blocks.c.label, agents_blocks.c.block_id).where(
+                agents_blocks.c.agent_id == agent_id
+            )
+        ).all()
+    )
+    if attached.get(label) == block_id:
+        return
+    if label in attached:
+        raise _label_taken(agent_id, label, attached[label])
+    row = {"agent_id": agent_id, "block_id": block_id, "label": label}
+    try:
+        conn.execute(insert(agents_blocks).values(row, position=_next(conn, agents_blocks, agent_id)))
+    except IntegrityError as error:
+        raise _label_taken(agent_id, label) from error
+
+
+def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
+    """Detach a block, which stays; `NotFound` if the agent does not have it."""
+    store.get(conn, actor, agent_id)
+    mine = (agents_blocks.c.agent_id == agent_id) & (agents_blocks.c.block_id == block_id)
+    if conn.execute(delete(agents_blocks).where(mine)).rowcount == 0:
+        raise NotFound(f"Block {block_id} is not attached to agent {agent_id}.")
+
+
+def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]) -> None:
+    """Make these the agent's blocks, in this order."""
+    wanted = list(dict.fromkeys(ids))
+    labels = _labels(conn, actor, wanted)
+    if len(set(labels.values())) < len(wanted):
+        doubles = sorted({label for label in labels.values() if list(labels.values()).count(label) > 1})
+        raise Unprocessable(
+            f"block_ids: an agent has one block of each label, and several are labelled {', '.join(doubles)}."
+        )
+    conn.execute(delete(agents_blocks).where(agents_blocks.c.agent_id == agent_id))
+    rows = [
+        {"agent_id": agent_id, "block_id": block_id, "label": labels[block_id], "position": at}
+        for at, block_id in enumerate(wanted)
+    ]
+    if rows:
+        conn.execute(insert(agents_blocks), rows)
+
+
+def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
+    """Attach a tool after the others; one that asks for approval by default brings the rule along."""
+    agent = store.get(conn, actor, agent_id)
+    tool = conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first()
+    if tool is None:
+        raise NotFound(f"There is no tool {tool_id}.")
+    mine = (agents_tools.c.agent_id == agent_id) & (agents_tools.c.tool_id == tool_id)
+    if conn.execute(select(agents_tools.c.tool_id).where(mine)).first():
+        return
+    position = _next(conn, agents_tools, agent_id)
+    conn.execute(insert(agents_tools).values(agent_id=agent_id, tool_id=tool_id, position=position))
+    if tool.default_requires_approval:
+        rules = with_rules(agent.tool_rules, approval_rules([(tool.name, True)]))
+        store.update_agent(conn, actor, agent_id, {"tool_rules": rules})
+
+
+def detach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
+    """Detach a tool; nothing happens if it was not attached. Its rules wait for its return."""
+    store.get(conn, actor, agent_id)
+    if conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first() is None:
+        raise NotFound(f"There is no tool {tool_id}.")
+    mine = (agents_tools.c.agent_id == agent_id) & (agents_tools.c.tool_id == tool_id)
+    conn.execute(delete(agents_tools).where(mine))
+
+
+def set_tools(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]) -> None:
+    """Make these the agent's tools, in this order."""
+    wanted = list(dict.fromkeys(ids))
+    known = set(
+        conn.execute(
+            owned(tools, actor).with_only_columns(tools.c.id).where(tools.c.id.in_(wanted))
+        ).scalars()
+    )
+    if missing := [tool_id for tool_id in wanted if tool_id not in known]:
+        raise InvalidArgument(f"tool_ids: there is no tool {', '.join(missing)}.")
+    conn.execute(delete(agents_tools).where(agents_tools.c.agent_id == agent_id))
+    rows = [{"agent_id": agent_id, "tool_id": tool_id, "position": at} for at, tool_id in enumerate(wanted)]
+    if rows:
+        conn.execute(insert(agents_tools), rows)
+
+
+def set_approval(conn: Connection, actor: Actor, agent_id: str, tool_name: str, required: bool) -> None:
+    """Add or remove the rule that a tool's calls wait for approval."""
+    agent = store.get(conn, actor, agent_id)
+    others = [rule for rule in agent.tool_rules if not _asks_for(rule, tool_name)]
+    if required:
+        others = with_rules(agent.tool_rules, approval_rules([(tool_name, True)]))
+    if others != agent.tool_rules:
+        store.update_agent(conn, actor, agent_id, {"tool_rules": others})
+
+
+def _asks_for(rule: dict[str, object], tool_name: str) -> bool:
+    return rule["type"] == "requires_approval" and rule["tool_name"] == tool_name
+
+
+def _labels(conn: Connection, actor: Actor, ids: Sequence[str]) -> dict[str, str]:
+    """The labels of blocks, by id; `NotFound` names those that do not exist."""
+    query = owned(blocks, actor).with_only_columns(blocks.c.id, blocks.c.label).where(blocks.c.id.in_(ids))
+    labels = dict(conn.execute(query).all())
+    if missing := [block_id for block_id in ids if block_id not in labels]:
+        raise NotFound(f"There is no block {', '.join(missing)}.")
+    return labels
+
+
+def _next(conn: Connection, table: Table, agent_id: str) -> int:
+    last = select(func.coalesce(func.max(table.c.position), -1)).where(table.c.agent_id == agent_id)
+    return conn.execute(last).scalar_one() + 1
+
+
+def _label_taken(agent_id: str, label: str, block_id: str = "another") -> Conflict:
+    return Conflict(
+        f"Agent {agent_id} already has a block labelled {label!r} ({block_id}); detach or rename it first."
+    )

@@ -1,0 +1,117 @@
+"""The compiled system prompt: a pure function of what an agent is made of.
+
+Stable parts come first, so that a provider's prompt cache keeps hitting; the counts and the time at
+the end are of the moment of compiling. `fingerprint` covers what the prompt *means*: while it is
+the same, the stored text is sent again, byte for byte.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+
+from perdure.memory.render import render_blocks
+from perdure.memory.store import BlockRow
+from perdure.tools.rules import rule_text
+
+PLACE = "{CORE_MEMORY}"
+NUMBERED_TYPES = ("letta_v1_agent", "memgpt_v2_agent", "sleeptime_agent")
+WITHOUT_BLOCKS = ("react_agent", "workflow_agent")
+STAMP = re.compile(r"^- System prompt last recompiled: (.+)$", re.MULTILINE)
+REVISION = 1  # raise when the rendering changes, so that stored prompts are compiled anew
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredients:
+    """What a prompt is made of and is fingerprinted by."""
+
+    system: str
+    blocks: tuple[BlockRow, ...] = ()
+    rules: tuple[Mapping[str, Any], ...] = ()
+    numbered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a prompt tells of the moment it was compiled; no reason to compile it again."""
+
+    agent_id: str
+    stamp: str
+    conversation_id: str = "default"
+    recall: int = 0
+    archival: int = 0
+    archival_tags: tuple[str, ...] = ()
+
+
+def ingredients(
+    agent_type: str,
+    system: str,
+    blocks: Sequence[BlockRow],
+    rules: Sequence[Mapping[str, Any]],
+    provider_type: str = "",
+) -> Ingredients:
+    """What the prompt of this kind of agent is made of; Claude reads and edits lines by number."""
+    numbered = provider_type == "anthropic" and agent_type in NUMBERED_TYPES
+    shown = () if agent_type in WITHOUT_BLOCKS else tuple(blocks)
+    return Ingredients(system, shown, tuple(rules), numbered)
+
+
+def compose(made_of: Ingredients, at: Circumstances) -> str:
+    """The text of the system message. `{CORE_MEMORY}` in the base prompt says where the rest goes."""
+    sections = (
+        render_blocks(made_of.blocks, numbered=made_of.numbered),
+        rule_text(made_of.rules),
+        _metadata(at),
+    )
+    rest = "\n\n".join(section for section in sections if section)
+    if PLACE in made_of.system:
+        return made_of.system.replace(PLACE, rest, 1)
+    return f"{made_of.system}\n\n{rest}" if made_of.system else rest
+
+
+def _metadata(at: Circumstances) -> str:
+    lines = [
+        f"- AGENT_ID: {at.agent_id}",
+        f"- CONVERSATION_ID: {at.conversation_id}",
+        f"- System prompt last recompiled: {at.stamp}",
+        f"- {at.recall} previous messages are kept in recall memory, found by searching the conversation",
+    ]
+    if at.archival:
+        lines.append(f"- {at.archival} memories are kept in archival memory, found by searching it")
+    if at.archival_tags:
+        lines.append(f"- Available archival memory tags: {', '.join(at.archival_tags)}")
+    return "\n".join(("<memory_metadata>", *lines, "</memory_metadata>"))
+
+
+def stamp(moment: datetime, timezone: str) -> str:
+    """A moment as prompts and tool results spell it: `2026-11-23 03:18:35 PM UTC+0000`."""
+    return moment.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %I:%M:%S %p %Z%z")
+
+
+def stamp_of(text: str) -> str | None:
+    """When a compiled prompt says it was compiled; its last word counts, a block may quote another."""
+    stamps = STAMP.findall(text)
+    return stamps[-1] if stamps else None
+
+
+def restamped(at: Circumstances, old: str | None) -> Circumstances:
+    """The same circumstances, but telling the time of an older prompt, if it told one."""
+    kept = stamp_of(old) if old else None
+    return replace(at, stamp=kept) if kept else at
+
+
+def fingerprint(made_of: Ingredients) -> str:
+    """Changes exactly when a prompt must be compiled again."""
+    facts = [
+        REVISION,
+        made_of.system,
+        made_of.numbered,
+        [(b.label, b.value, b.description, b.limit, b.read_only) for b in made_of.blocks],
+        list(made_of.rules),
+    ]
+    return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()

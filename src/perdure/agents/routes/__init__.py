@@ -1,0 +1,9 @@
+"""Routes of agents and of what hangs on them."""
+
+from fastapi import APIRouter
+
+from perdure.agents.routes import agents, blocks, prompts, tags, tools
+
+router = APIRouter()
+for part in (tags.router, blocks.router, tools.router, prompts.router, agents.router):
+    router.include_router(part)

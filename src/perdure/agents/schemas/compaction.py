@@ -1,0 +1,27 @@
+"""How an agent's history is summarised when it outgrows the context window."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from perdure.agents.schemas.model_settings import ModelSettings
+
+
+class CompactionSettings(BaseModel):
+    """Stored as named; the defaults here are what is in force otherwise."""
+
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+    model: str | None = None
+    model_settings: ModelSettings | None = None
+    prompt: str | None = None
+    prompt_acknowledgement: bool = False
+    clip_chars: int | None = Field(50_000, ge=0)
+    mode: Literal["all", "sliding_window", "self_compact_all", "self_compact_sliding_window"] = (
+        "sliding_window"
+    )
+    sliding_window_percentage: float = Field(0.3, gt=0, lt=1)
+
+    def named(self) -> dict[str, Any]:
+        """Only what the client named, as plain values."""
+        return self.model_dump(exclude_unset=True)

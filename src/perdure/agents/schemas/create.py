@@ -1,0 +1,70 @@
+"""`CreateAgent`: what an agent can be made of."""
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+
+from perdure.agents.schemas.compaction import CompactionSettings
+from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
+from perdure.agents.schemas.messages import FirstMessage
+from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
+from perdure.agents.schemas.types import (
+    AgentName,
+    AgentType,
+    FolderId,
+    IdentityId,
+    Json,
+    Tag,
+    Timezone,
+)
+from perdure.kit.ids import BlockId, ToolId
+from perdure.memory.schemas import CreateBlock
+from perdure.tools.rules import ToolRule
+
+
+class CreateAgent(BaseModel):
+    """A new agent. Everything has a default; fields that are no longer used are ignored."""
+
+    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+
+    name: AgentName | None = Field(None, description="Random if not given; need not be unique.")
+    description: str | None = None
+    metadata: Json | None = None
+    agent_type: AgentType = "letta_v1_agent"
+    system: str | None = Field(None, description="The base prompt; a stock one by agent type if not given.")
+    model: str | None = Field(None, description="Handle `<provider name>/<model>`; a default if not given.")
+    llm_config: LLMConfig | None = Field(None, deprecated=True)
+    model_settings: ModelSettings | None = None
+    context_window_limit: int | None = Field(None, gt=0)
+    embedding: str | None = Field(None, description="Handle of an embedding model.")
+    embedding_config: EmbeddingConfig | None = Field(None, deprecated=True)
+    compaction_settings: CompactionSettings | None = None
+    response_format: ResponseFormat | None = None
+    max_tokens: int | None = Field(None, gt=0, deprecated=True)
+    max_reasoning_tokens: int | None = Field(None, ge=0, deprecated=True)
+    enable_reasoner: bool | None = Field(None, deprecated=True)
+    reasoning: bool | None = Field(None, deprecated=True)
+    parallel_tool_calls: bool | None = Field(None, deprecated=True)
+    memory_blocks: list[CreateBlock] | None = None
+    block_ids: list[BlockId] | None = None
+    tools: list[str] | None = Field(None, description="Names of tools.")
+    tool_ids: list[ToolId] | None = None
+    include_base_tools: bool = True
+    include_multi_agent_tools: bool = False
+    include_base_tool_rules: bool | None = None
+    tool_rules: list[ToolRule] | None = None
+    tags: list[Tag] | None = None
+    folder_ids: list[FolderId] | None = None
+    source_ids: list[FolderId] | None = Field(None, deprecated=True)
+    identity_ids: list[IdentityId] | None = None
+    secrets: dict[str, str] | None = Field(
+        None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
+    )
+    initial_message_sequence: list[FirstMessage] | None = None
+    timezone: Timezone | None = None
+    message_buffer_autoclear: bool = False
+    enable_sleeptime: bool | None = None
+    max_files_open: int | None = Field(None, ge=1, le=1000)
+    per_file_view_window_char_limit: int | None = Field(None, ge=1, le=2_147_483_647)
+    hidden: bool | None = None
+    project_id: str | None = None
+    template_id: str | None = None
+    base_template_id: str | None = None

@@ -1,0 +1,70 @@
+"""From an agent's rows to what clients see."""
+
+from collections.abc import Sequence
+
+from perdure.agents.compaction import compaction_in_force
+from perdure.agents.model_facts import ModelFacts, describe, wire_llm_config, wire_settings
+from perdure.agents.model_settings import file_limits
+from perdure.agents.parts import AgentParts
+from perdure.agents.schemas.agent import AgentSecret, AgentState, Memory
+from perdure.memory.schemas import wire_block
+from perdure.providers.catalog import Models
+from perdure.tenancy.actor import Actor
+from perdure.tools.rules import parse_rules
+from perdure.tools.schemas import wire_tool
+
+
+async def states_of(models: Models, actor: Actor, found: Sequence[AgentParts]) -> list[AgentState]:
+    """Agents as clients see them."""
+    facts = await describe(models, actor, (parts.agent.model for parts in found))
+    return [state_of(parts, facts[parts.agent.model]) for parts in found]
+
+
+def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
+    """An agent as clients see it: what is in force, not only what was named."""
+    agent = parts.agent
+    blocks = [wire_block(block) for block in parts.blocks]
+    secrets = [AgentSecret.model_validate(secret, from_attributes=True) for secret in parts.secrets]
+    llm_config = wire_llm_config(agent, facts)
+    files, characters = file_limits(llm_config.context_window)
+    settings = wire_settings(agent, facts)
+    return AgentState(
+        id=agent.id,
+        name=agent.name,
+        description=agent.description,
+        metadata=agent.metadata,
+        agent_type=agent.agent_type,  # type: ignore[arg-type]
+        system=agent.system,
+        message_ids=parts.message_ids,
+        tool_rules=list(parse_rules(agent.tool_rules)),
+        model=agent.model,
+        embedding=agent.embedding,
+        model_settings=settings,
+        llm_config=llm_config,
+        compaction_settings=compaction_in_force(agent.compaction_settings, agent.model),
+        response_format=settings.response_format,
+        memory=Memory(agent_type=agent.agent_type, blocks=blocks),  # type: ignore[arg-type]
+        blocks=blocks,
+        tools=[wire_tool(tool) for tool in parts.tools],
+        tags=parts.tags,
+        secrets=secrets,
+        tool_exec_environment_variables=secrets,
+        project_id=agent.project_id,
+        template_id=agent.template_id,
+        base_template_id=agent.base_template_id,
+        deployment_id=agent.deployment_id,
+        entity_id=agent.entity_id,
+        message_buffer_autoclear=agent.message_buffer_autoclear,
+        enable_sleeptime=agent.enable_sleeptime,
+        last_run_completion=agent.last_run_completion,
+        last_run_duration_ms=agent.last_run_duration_ms,
+        last_stop_reason=agent.last_stop_reason,  # type: ignore[arg-type]
+        timezone=agent.timezone,
+        max_files_open=agent.max_files_open or files,
+        per_file_view_window_char_limit=agent.per_file_view_window_char_limit or characters,
+        hidden=agent.hidden,
+        created_at=agent.created_at,
+        updated_at=agent.updated_at,
+        created_by_id=agent.created_by_id,
+        last_updated_by_id=agent.last_updated_by_id,
+    )
