@@ -17,6 +17,7 @@ from perdure.tools.store import ToolRow
 log = logging.getLogger(__name__)
 
 MAX_ERROR_CHARS = 1000
+NO_RULES = ToolRules()
 
 
 class Dispatcher:
@@ -25,12 +26,17 @@ class Dispatcher:
     def __init__(self, builtins: Iterable[BuiltinTool]):
         self._builtins = {builtin.name: builtin for builtin in builtins}
 
+    @property
+    def builtins(self) -> Sequence[BuiltinTool]:
+        """The tools that are part of the server."""
+        return tuple(self._builtins.values())
+
     async def call_all(
         self,
         ctx: ToolContext,
         calls: Sequence[ToolCall],
         tools: Mapping[str, ToolRow],
-        rules: ToolRules = ToolRules(),
+        rules: ToolRules = NO_RULES,
         history: Sequence[CalledTool] = (),
     ) -> list[ToolReturn]:
         """The returns of one step's calls, in their order.
@@ -53,11 +59,9 @@ class Dispatcher:
             made.append(CalledTool(returned.name, returned.text, returned.status))
         return [done[id(call)] for call in calls]
 
-    async def call(
-        self, ctx: ToolContext, tool: ToolRow, call: ToolCall, rules: ToolRules = ToolRules()
-    ) -> ToolReturn:
-        """One call, outside of any turn."""
-        return await self._call(ctx, call, {tool.name: tool}, rules, ())
+    async def call(self, ctx: ToolContext, tool: ToolRow, call: ToolCall) -> ToolReturn:
+        """One call, outside of any turn and of its rules."""
+        return await self._call(ctx, call, {tool.name: tool}, NO_RULES, ())
 
     def _is_parallel(self, call: ToolCall, tools: Mapping[str, ToolRow], rules: ToolRules) -> bool:
         return rules.parallel_allowed() and call.name in tools and tools[call.name].parallel

@@ -70,7 +70,7 @@ class ToolFilter:
 
 
 class ToolNotFound(NotFound):
-    """This organization has no such tool."""
+    """No tool of the organization has this id."""
 
     def __init__(self, tool_id: str):
         super().__init__(f"There is no tool {tool_id}.")
@@ -130,14 +130,17 @@ def sync_builtins(conn: Connection, organization_id: str, builtins: Iterable[Bui
     that comes later does not take it.
     """
     known = select(tools.c.name, tools.c.id, tools.c.digest).where(tools.c.organization_id == organization_id)
-    existing = {name: (id, digest) for name, id, digest in conn.execute(known).all()}
+    existing = {row.name: row for row in conn.execute(known).all()}
     missing: list[dict[str, Any]] = []
     for builtin in builtins:
-        id, digest = builtin_id(organization_id, builtin.name), _digest(builtin)
-        if builtin.name not in existing:
-            missing.append(_new_row(organization_id, id, builtin))
-        elif existing[builtin.name][0] == id and existing[builtin.name][1] != digest:
-            conn.execute(update(tools).where(tools.c.id == id).values(**_columns(builtin), updated_at=now()))
+        row = existing.get(builtin.name)
+        tool_id = builtin_id(organization_id, builtin.name)
+        if row is None:
+            missing.append(_new_row(organization_id, tool_id, builtin))
+        elif row.id == tool_id and row.digest != _digest(builtin):
+            conn.execute(
+                update(tools).where(tools.c.id == row.id).values(**_columns(builtin), updated_at=now())
+            )
     insert_new(conn, tools, missing)
 
 
@@ -161,10 +164,10 @@ def builtin_id(organization_id: str, name: str) -> str:
     return stable_id("tool", organization_id, name)
 
 
-def _new_row(organization_id: str, id: str, builtin: BuiltinTool) -> dict[str, Any]:
+def _new_row(organization_id: str, tool_id: str, builtin: BuiltinTool) -> dict[str, Any]:
     moment = now()
     fixed = {
-        "id": id,
+        "id": tool_id,
         "organization_id": organization_id,
         "return_char_limit": RETURN_CHAR_LIMIT,
         "created_at": moment,
