@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, or_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, false, or_
 
 Order = Literal["asc", "desc"]
 MAX_LIMIT = 1000
@@ -64,7 +64,7 @@ def paginate(
     descending = page.order == "desc"
     terms: list[Term] = [(key, descending), (id, descending)]
     if nullable:
-        terms.insert(0, (key.is_(None), False))
+        terms.insert(0, (case((key.is_(None), 1), else_=0), False))
     backward = page.before is not None and page.after is None
     if backward:
         terms = _flip(terms)

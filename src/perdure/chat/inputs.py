@@ -1,0 +1,87 @@
+"""What a caller sends, as messages to store: pure."""
+
+import base64
+import binascii
+
+from perdure.chat.schemas import MessageCreate, SendOptions
+from perdure.content.parts import Image, Part, Text
+from perdure.kit.errors import InvalidArgument
+from perdure.messages.schemas import Base64Image, ContentPart, StoredImage, TextContent, UrlImage
+from perdure.messages.store import Draft
+
+DATA_URL = "data:"
+
+
+def drafts_of(options: SendOptions, *, run_id: str, step_id: str) -> list[Draft]:
+    """The messages of a request, in order; `InvalidArgument` for empty or unreadable content."""
+    sent = options.messages
+    if sent is None:
+        sent = [MessageCreate(role="user", content=options.input or "")]
+    if not sent:
+        raise InvalidArgument("messages: send at least one message.")
+    return [_draft(message, i, run_id, step_id) for i, message in enumerate(sent)]
+
+
+def _draft(message: MessageCreate, index: int, run_id: str, step_id: str) -> Draft:
+    return Draft(
+        role=message.role,
+        parts=parts_of(message.content, f"messages[{index}].content"),
+        name=message.name,
+        otid=message.otid,
+        sender_id=message.sender_id,
+        group_id=message.group_id,
+        run_id=run_id,
+        step_id=step_id,
+    )
+
+
+def parts_of(content: str | list[ContentPart], field: str) -> tuple[Part, ...]:
+    """Content of the wire as parts."""
+    if isinstance(content, str):
+        parts: tuple[Part, ...] = (Text(content.replace("\x00", "")),)
+    else:
+        parts = tuple(_part(part, f"{field}[{i}]") for i, part in enumerate(content))
+    if not any(isinstance(part, Image) or (isinstance(part, Text) and part.text.strip()) for part in parts):
+        raise InvalidArgument(f"Empty content in {field}: say something or send an image.")
+    return parts
+
+
+def _part(part: ContentPart, field: str) -> Part:
+    if isinstance(part, TextContent):
+        return Text(part.text.replace("\x00", ""))
+    match part.source:
+        case Base64Image() as image:
+            return Image(_media_type(image.media_type, field), _base64(image.data, field), detail=image.detail)
+        case UrlImage() as image if image.url.startswith(DATA_URL):
+            return _from_data_url(image.url, field)
+        case UrlImage() as image:
+            if not image.url.startswith(("https://", "http://")):
+                raise InvalidArgument(f"{field}.source.url: an image URL begins with https://, http:// or data:.")
+            return Image(url=image.url)
+        case StoredImage() as image:
+            if image.data is None:
+                raise InvalidArgument(f"{field}.source: no stored image {image.file_id}; send its data.")
+            media_type = _media_type(image.media_type or "", field)
+            return Image(media_type, _base64(image.data, field), detail=image.detail, file_id=image.file_id)
+
+
+def _from_data_url(url: str, field: str) -> Image:
+    head, _, data = url.removeprefix(DATA_URL).partition(",")
+    media_type, _, encoding = head.partition(";")
+    if encoding != "base64":
+        raise InvalidArgument(f"{field}.source.url: a data URL must be base64.")
+    return Image(_media_type(media_type, field), _base64(data, field))
+
+
+def _media_type(media_type: str, field: str) -> str:
+    if not media_type.startswith("image/"):
+        raise InvalidArgument(f"{field}.source.media_type: `{media_type}` is no image type such as image/png.")
+    return media_type
+
+
+def _base64(data: str, field: str) -> str:
+    try:
+        base64.b64decode(data, validate=True)
+    except binascii.Error as error:
+        raise InvalidArgument(f"{field}.source.data is not base64: {error}.") from error
+    return data

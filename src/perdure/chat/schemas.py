@@ -1,0 +1,134 @@
+"""Requests to an agent and what answers them, as clients see them."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from perdure.messages.schemas import ContentPart, LettaMessage, MessageType
+
+DEFAULT_MAX_STEPS = 50
+
+
+class MessageCreate(BaseModel):
+    """A message to send."""
+
+    type: Literal["message"] | None = "message"
+    role: Literal["user", "system", "assistant"]
+    content: str | list[ContentPart]
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+    group_id: str | None = None
+
+
+class SendOptions(BaseModel):
+    """What every way of sending takes."""
+
+    messages: list[MessageCreate] | None = None
+    input: str | list[ContentPart] | None = Field(None, description="Short for one user message.")
+    max_steps: int = Field(DEFAULT_MAX_STEPS, ge=1, description="Model calls at the most.")
+    use_assistant_message: bool = Field(
+        True, description="Show calls of the message tool as assistant messages (older agent types)."
+    )
+    assistant_message_tool_name: str = "send_message"
+    assistant_message_tool_kwarg: str = "message"
+    include_return_message_types: list[MessageType] | None = None
+    override_model: str | None = Field(None, description="Handle of the model for this request only.")
+    override_system: str | None = Field(None, description="System prompt for this request only.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def accept_system_alias(cls, data: Any) -> Any:
+        """`system` is another name of `override_system`."""
+        if isinstance(data, dict) and "system" in data:
+            data = {"override_system": data["system"], **data}  # type: ignore[reportUnknownVariableType]
+        return data  # type: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def exactly_one_input(self) -> "SendOptions":
+        """Say `messages` or `input`, not both, not neither."""
+        if (self.messages is None) == (self.input is None):
+            raise ValueError("Send exactly one of `messages` and `input`.")
+        return self
+
+
+class SendMessage(SendOptions):
+    """A request that may ask for a stream."""
+
+    streaming: bool = False
+    stream_tokens: bool = Field(False, description="Stream token by token, not message by message.")
+    include_pings: bool = True
+    background: bool = Field(False, description="Number the frames, so that a reader can come back.")
+
+    @model_validator(mode="after")
+    def streaming_options_need_a_stream(self) -> "SendMessage":
+        """Options of streams make no sense without one."""
+        if not self.streaming:
+            for name in ("stream_tokens", "background"):
+                if getattr(self, name):
+                    raise ValueError(f"`{name}` needs `streaming: true`.")
+        return self
+
+
+class StreamMessage(SendMessage):
+    """A request to the route that always streams."""
+
+    streaming: bool = True
+
+
+class StopReason(BaseModel):
+    """Why a turn ended."""
+
+    message_type: Literal["stop_reason"] = "stop_reason"
+    stop_reason: str
+
+
+class UsageStatistics(BaseModel):
+    """Tokens of a turn; null where the provider does not tell."""
+
+    message_type: Literal["usage_statistics"] = "usage_statistics"
+    completion_tokens: int = 0
+    prompt_tokens: int = 0
+    total_tokens: int = 0
+    step_count: int = 0
+    run_ids: list[str] | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    context_tokens: int | None = None
+
+
+class Ping(BaseModel):
+    """A sign of life."""
+
+    message_type: Literal["ping"] = "ping"
+    id: str
+    date: str
+    name: None = None
+    otid: None = None
+    sender_id: None = None
+    step_id: None = None
+    is_err: None = None
+    seq_id: int | None = None
+    run_id: str
+
+
+class ErrorMessage(BaseModel):
+    """A turn that failed, in a stream."""
+
+    message_type: Literal["error_message"] = "error_message"
+    run_id: str
+    error_type: str
+    message: str
+    detail: str | None = None
+    seq_id: int | None = None
+
+
+class LettaResponse(BaseModel):
+    """The whole answer to a blocking request."""
+
+    messages: list[LettaMessage]
+    stop_reason: StopReason
+    usage: UsageStatistics
+    logprobs: None = None
+    turns: None = None

@@ -1,0 +1,143 @@
+"""Sending to an agent: from a request to a run at work."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from perdure.agents import store as agents
+from perdure.chat.inputs import drafts_of
+from perdure.chat.schemas import ErrorMessage, SendOptions, StopReason
+from perdure.chat.settings import StreamSettings
+from perdure.chat.stream import ping
+from perdure.chat.wire import Projection
+from perdure.kit.clock import now
+from perdure.kit.errors import PerdureError
+from perdure.kit.ids import new_id
+from perdure.loop import save
+from perdure.loop.legacy import is_legacy
+from perdure.loop.stops import error_type_of
+from perdure.loop.turn import Environment, Order, Turn, TurnFailed, new_step
+from perdure.messages.render import MessageTool
+from perdure.providers.catalog import Models
+from perdure.runs import store as runs
+from perdure.runs.live import LiveRun
+from perdure.runs.runner import Frames, Runner
+from perdure.runs.store import RunRow
+from perdure.tenancy.actor import Actor
+
+log = logging.getLogger(__name__)
+
+UNKNOWN = "An unknown error occurred; the server's log has the details."
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the caller reads the run."""
+
+    run_type: str
+    tokens: bool = False
+    pings: bool = False
+    background: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Takes requests to agents on and hands them to the runner."""
+
+    env: Environment
+    models: Models
+    runner: Runner
+    streams: StreamSettings
+
+    async def send(self, actor: Actor, agent_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
+        """Accept a request; the run is claimed and its input saved when this returns.
+
+        Raises what is wrong with the request before anything is stored.
+        """
+        agent = await self.env.db.read(agents.get, actor, agent_id)
+        model = await self.models.resolve(actor, options.override_model or agent.model)
+        run = _run(actor, agent_id, options, delivery)
+        step = new_step(run, model, agent.context_window_limit or model.context_window)
+        drafts = drafts_of(options, run_id=run.id, step_id=step.id)
+        state = await self.env.db.write(
+            save.accept,
+            actor,
+            agent_id,
+            agent_id,
+            run,
+            self.env.lease,
+            drafts,
+            step,
+            model.provider_type,
+        )
+        turn = Turn(self.env, Order(run, model, options.max_steps, options.override_system), state, step)
+        projection = Projection(
+            run.id, delivery.tokens, options.include_return_message_types, _message_tool(agent.agent_type, options)
+        )
+        return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run))
+
+    def _failed(self, run: RunRow):  # noqa: ANN202
+        async def failed(error: Exception) -> Frames:
+            return _failure_frames(run.id, error, await self._ended(run, error))
+
+        return failed
+
+    async def _ended(self, run: RunRow, error: Exception) -> str:
+        """Make sure a failed run has its end stored; returns why it stopped."""
+        if isinstance(error, TurnFailed):
+            return error.stop_reason
+        log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
+        await self.env.db.write(
+            runs.finish,
+            run.id,
+            self.env.lease,
+            stop_reason="error",
+            usage={},
+            error={"error_type": error_type_of(error), "message": UNKNOWN},
+        )
+        return "error"
+
+
+def _run(actor: Actor, agent_id: str, options: SendOptions, delivery: Delivery) -> RunRow:
+    return RunRow(
+        id=new_id("run"),
+        organization_id=actor.organization_id,
+        agent_id=agent_id,
+        thread_id=agent_id,
+        status="running",
+        background=delivery.background,
+        created_at=now(),
+        metadata={"run_type": delivery.run_type},
+        request_config={
+            "use_assistant_message": options.use_assistant_message,
+            "assistant_message_tool_name": options.assistant_message_tool_name,
+            "assistant_message_tool_kwarg": options.assistant_message_tool_kwarg,
+            "include_return_message_types": options.include_return_message_types,
+        },
+    )
+
+
+def _message_tool(agent_type: str, options: SendOptions) -> MessageTool | None:
+    if not is_legacy(agent_type) or not options.use_assistant_message:
+        return None
+    return MessageTool(options.assistant_message_tool_name, options.assistant_message_tool_kwarg)
+
+
+async def _frames(turn: Turn, projection: Projection, delivery: Delivery) -> Frames:
+    if delivery.pings:
+        yield ping(turn.order.run.id), None
+    async with aclosing(turn.run()) as events:
+        async for event in events:
+            for frame in projection.frames(event):
+                yield frame, None
+
+
+async def _failure_frames(run_id: str, error: Exception, reason: str) -> AsyncIterator[tuple[BaseModel, str | None]]:
+    cause = error.cause if isinstance(error, TurnFailed) else error
+    message = cause.detail if isinstance(cause, PerdureError) else UNKNOWN
+    yield StopReason(stop_reason=reason), None
+    told = ErrorMessage(run_id=run_id, error_type=error_type_of(cause), message=message, detail=message)
+    yield told, "error"

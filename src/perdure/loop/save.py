@@ -1,0 +1,161 @@
+"""The save points of a turn: units of work.
+
+A turn is stored as it happens: the input when it is accepted, an answer before its tools run,
+their returns before the next request. Killed between any two, the next message finds a
+conversation that can go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from perdure.agents import store as agents
+from perdure.agents.compiled import compiled_prompt
+from perdure.agents.store import AgentRow
+from perdure.loop.request import unanswered
+from perdure.messages import store as messages
+from perdure.messages.store import Draft, MessageRow, Thread
+from perdure.runs import store as runs
+from perdure.runs.store import Lease, RunRow, StepRow
+from perdure.tenancy.actor import Actor
+from perdure.tools.store import ToolRow
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    """What a turn works with: the agent, its tools, and what the model is to see."""
+
+    actor: Actor
+    agent: AgentRow
+    thread: Thread
+    tools: tuple[ToolRow, ...]
+    prompt: str
+    context: tuple[MessageRow, ...]
+
+
+def accept(
+    conn: Connection,
+    actor: Actor,
+    agent_id: str,
+    thread_id: str,
+    run: RunRow,
+    lease: Lease,
+    drafts: Sequence[Draft],
+    step: StepRow,
+    provider_type: str,
+) -> TurnState:
+    """Take a request on: claim the thread, repair what a crash left, save the input, load the rest."""
+    agent = agents.get(conn, actor, agent_id)
+    thread = messages.get_thread(conn, actor, thread_id)
+    runs.claim(conn, run, lease)
+    runs.insert_step(conn, step)
+    if agent.message_buffer_autoclear:
+        messages.set_context(conn, thread, messages.context_ids(conn, thread_id)[:1])
+    context = messages.context(conn, thread_id)
+    lost = unanswered(context)
+    if lost:
+        drafts = [Draft("tool", lost, run_id=run.id, is_err=True), *drafts]
+    context += messages.append(conn, thread, drafts)
+    return TurnState(
+        actor,
+        agent,
+        thread,
+        tuple(agents.tools_of(conn, agent_id)),
+        compiled_prompt(conn, agent, thread_id, provider_type),
+        tuple(context),
+    )
+
+
+def save_answer(
+    conn: Connection, state: TurnState, run_id: str, lease: Lease, step: StepRow, drafts: Sequence[Draft]
+) -> TurnState:
+    """Save what the model said, and its step, before any of its tools run."""
+    runs.hold(conn, run_id, lease)
+    _save_step(conn, step)
+    return _with(state, messages.append(conn, state.thread, drafts))
+
+
+def save_returns(
+    conn: Connection,
+    state: TurnState,
+    run_id: str,
+    lease: Lease,
+    step: StepRow,
+    drafts: Sequence[Draft],
+    next_step: StepRow,
+    provider_type: str,
+) -> TurnState:
+    """Save what the tools returned before the next request; tools may have changed the prompt."""
+    runs.hold(conn, run_id, lease)
+    _save_step(conn, step)
+    runs.insert_step(conn, next_step)
+    state = _with(state, messages.append(conn, state.thread, drafts))
+    agent = agents.get(conn, state.actor, state.agent.id)
+    return replace(
+        state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, provider_type)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended."""
+
+    stop_reason: str
+    usage: dict[str, int | None]
+    error: dict[str, str] | None = None
+    ttft_ns: int | None = None
+    total_duration_ns: int = 0
+
+
+def save_end(
+    conn: Connection,
+    state: TurnState,
+    run_id: str,
+    lease: Lease,
+    step: StepRow | None,
+    drafts: Sequence[Draft],
+    end: RunEnd,
+) -> TurnState:
+    """Save the last messages of a turn together with the end of its run."""
+    runs.finish(
+        conn,
+        run_id,
+        lease,
+        stop_reason=end.stop_reason,
+        usage=end.usage,
+        error=end.error,
+        ttft_ns=end.ttft_ns,
+        total_duration_ns=end.total_duration_ns,
+    )
+    if step:
+        _save_step(conn, step)
+    state = _with(state, messages.append(conn, state.thread, drafts))
+    agents.record_run(
+        conn,
+        state.agent.id,
+        stop_reason=end.stop_reason,
+        duration_ms=end.total_duration_ns // 1_000_000,
+    )
+    return state
+
+
+def _save_step(conn: Connection, step: StepRow) -> None:
+    runs.update_step(
+        conn,
+        step.id,
+        status=step.status,
+        stop_reason=step.stop_reason,
+        usage=step.usage,
+        error_type=step.error_type,
+        error_data=step.error_data,
+        model_ns=step.model_ns,
+        tools_ns=step.tools_ns,
+        ttft_ns=step.ttft_ns,
+        step_ns=step.step_ns,
+        completed_at=step.completed_at,
+    )
+
+
+def _with(state: TurnState, rows: Sequence[MessageRow]) -> TurnState:
+    return replace(state, context=(*state.context, *rows))

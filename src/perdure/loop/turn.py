@@ -1,0 +1,286 @@
+"""One turn: ask, act, repeat. It streams what happens; every reader of a turn reads this.
+
+The database is touched only at save points (`save.py`), never while a model or a tool works.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from perdure.agents import links
+from perdure.content.parts import Part, ToolCall
+from perdure.db import Database
+from perdure.kit.clock import monotonic_ns, now
+from perdure.kit.ids import new_id
+from perdure.loop import save
+from perdure.loop.approvals import request_id, split_parts
+from perdure.loop.answer import Answer, AnswerBuilder
+from perdure.loop.asking import Asking, ask
+from perdure.loop.decide import (
+    AskApproval,
+    Finish,
+    Nudge,
+    Progress,
+    RunTools,
+    after_tools,
+    decide,
+    kept_calls,
+    progressed,
+)
+from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
+from perdure.loop.legacy import is_legacy
+from perdure.loop.nudge import nudge_parts
+from perdure.loop.save import RunEnd, TurnState
+from perdure.loop.stops import error_type_of, stop_reason_of
+from perdure.loop.traces import TraceLog
+from perdure.messages.store import Draft
+from perdure.providers.base import Exchange, ModelError, Usage
+from perdure.providers.entries import ResolvedModel
+from perdure.runs.store import Lease, RunRow, StepRow, Tokens
+from perdure.tools.base import ToolContext
+from perdure.tools.dispatch import Dispatcher
+from perdure.tools.rules import ToolRules
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The long-lived things a turn needs."""
+
+    db: Database
+    dispatcher: Dispatcher
+    lease: Lease
+    traces: TraceLog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a turn is asked to do, fixed for its whole length."""
+
+    run: RunRow
+    model: ResolvedModel
+    max_steps: int
+    system: str | None = None
+
+
+@dataclass(slots=True)
+class Turn:
+    """A turn at work. `run` is the loop; the rest are its steps."""
+
+    env: Environment
+    order: Order
+    state: TurnState
+    step: StepRow
+    rules: ToolRules = field(init=False)
+    progress: Progress = field(default_factory=Progress)
+    tokens: Tokens = field(default_factory=Tokens)
+    steps: int = 0
+    context_tokens: int = 0
+    started: int = field(default_factory=monotonic_ns)
+    ttft_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        self.rules = ToolRules.of(
+            self.state.agent.tool_rules, attached=[tool.name for tool in self.state.tools]
+        )
+
+    @property
+    def must_call(self) -> bool:
+        return is_legacy(self.state.agent.agent_type)
+
+    async def run(self) -> AsyncIterator[TurnEvent]:
+        """Everything that happens, the end last. Raises `TurnFailed` once a failed end is stored."""
+        ended = False
+        while not ended:
+            asking = ask(self.state, self.rules, self.progress, self.order.model, self.order.system)
+            builder = AnswerBuilder(self.order.model.provider_type)
+            message_id = new_id("message")
+            async with aclosing(self._ask(asking, builder, message_id)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            answer = kept_calls(builder.answer(), parallel=asking.parallel)
+            self._count(answer.usage)
+            async with aclosing(self._act(answer, message_id)) as events:
+                async for event in events:
+                    yield event
+                    ended = isinstance(event, Ended)
+
+    async def _ask(self, asking: Asking, builder: AnswerBuilder, message_id: str) -> AsyncIterator[Delta]:
+        """Call the model; its events as they come. A failure is stored with what was said so far."""
+        exchange = Exchange()
+        asked = monotonic_ns()
+        first: int | None = None
+        try:
+            async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:  # type: ignore[type-var]
+                async for event in events:
+                    if first is None:
+                        first = monotonic_ns()
+                        self.ttft_ns = self.ttft_ns or first - self.started
+                    builder.add(event)
+                    yield Delta(event, message_id, self.step.id)
+        except ModelError as error:
+            await self._fail(error, builder.partial(), message_id)
+            raise TurnFailed(stop_reason_of(error), error) from error
+        finally:
+            self.step = replace(
+                self.step, model_ns=monotonic_ns() - asked, ttft_ns=first - asked if first else None
+            )
+            if self.env.traces:
+                self.env.traces.add(self.step, exchange)
+
+    def _count(self, usage: Usage) -> None:
+        spent = Tokens(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_input_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+        )
+        self.steps += 1
+        self.tokens += spent
+        self.context_tokens = spent.total
+        self.step = replace(self.step, usage=asdict(spent))
+
+    async def _act(self, answer: Answer, message_id: str) -> AsyncIterator[Saved | Ended]:
+        """Do what an answer asks for; ends the turn or prepares the next step."""
+        match decide(answer, self.rules, self.progress, must_call=self.must_call):
+            case RunTools(calls):
+                async for event in self._run_tools(answer, calls, message_id):
+                    yield event
+            case Nudge(missing):
+                told = self._draft("user", nudge_parts(missing))
+                self.progress = replace(self.progress, nudges=self.progress.nudges + 1)
+                async for event in self._go_on([self._answer(answer.parts, message_id), told]):
+                    yield event
+            case AskApproval(free, pending):
+                first, asked = split_parts(answer, free, pending)
+                drafts = [
+                    self._answer(first, message_id),
+                    replace(self._draft("approval", asked), id=request_id(message_id)),
+                ]
+                async for event in self._end("requires_approval", drafts):
+                    yield event
+            case Finish(reason):
+                async for event in self._end(reason, [self._answer(answer.parts, message_id)]):
+                    yield event
+
+    async def _run_tools(
+        self, answer: Answer, calls: tuple[ToolCall, ...], message_id: str
+    ) -> AsyncIterator[Saved | Ended]:
+        """Save the answer, call its tools, save what they returned."""
+        drafts = [self._answer(answer.parts, message_id)]
+        known = len(self.state.context)
+        self.state = await self.env.db.write(
+            save.save_answer, self.state, self.order.run.id, self.env.lease, self.step, drafts
+        )
+        for message in self.state.context[known:]:
+            yield Saved(message)
+        began = monotonic_ns()
+        results = await self.env.dispatcher.call_all(
+            self._tool_context(), calls, {t.name: t for t in self.state.tools}, self.rules, self.progress.history
+        )
+        self.step = replace(self.step, tools_ns=monotonic_ns() - began)
+        self.progress = progressed(self.progress, calls, results)
+        returned = [self._draft("tool", tuple(results), is_err=all(r.status == "error" for r in results))]
+        after = after_tools(results, calls, self.rules, self.progress, must_call=self.must_call)
+        end = after.reason if isinstance(after, Finish) else None
+        async for event in self._end(end, returned) if end else self._go_on(returned):
+            yield event
+
+    async def _go_on(self, drafts: Sequence[Draft]) -> AsyncIterator[Saved | Ended]:
+        """Save and take the next step, or end where the steps are used up."""
+        if self.steps >= self.order.max_steps:
+            async for event in self._end("max_steps", drafts):
+                yield event
+            return
+        following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
+        known = len(self.state.context)
+        self.state = await self.env.db.write(
+            save.save_returns,
+            self.state,
+            self.order.run.id,
+            self.env.lease,
+            self._done("success"),
+            drafts,
+            following,
+            self.order.model.provider_type,
+        )
+        self.step = following
+        for message in self.state.context[known:]:
+            yield Saved(message)
+
+    async def _end(self, reason: str, drafts: Sequence[Draft]) -> AsyncIterator[Saved | Ended]:
+        """Save the last messages with the end of the run."""
+        known = len(self.state.context)
+        kept = [draft for draft in drafts if draft.parts]
+        self.state = await self.env.db.write(
+            save.save_end,
+            self.state,
+            self.order.run.id,
+            self.env.lease,
+            self._done("success", reason),
+            kept,
+            self._run_end(reason),
+        )
+        for message in self.state.context[known:]:
+            yield Saved(message)
+        yield Ended(reason, self.tokens, self.steps, self.context_tokens)
+
+    async def _fail(self, error: ModelError, said: tuple[Part, ...], message_id: str) -> None:
+        """Save how a turn broke, and what was said until then, marked."""
+        reason = stop_reason_of(error)
+        drafts = [replace(self._answer(said, message_id), is_err=True)] if said else []
+        failed = replace(
+            self._done("failed", reason), error_type=error_type_of(error), error_data={"message": error.detail}
+        )
+        end = self._run_end(reason, {"error_type": error_type_of(error), "message": error.detail})
+        self.state = await self.env.db.write(
+            save.save_end, self.state, self.order.run.id, self.env.lease, failed, drafts, end
+        )
+
+    def _run_end(self, reason: str, error: dict[str, str] | None = None) -> RunEnd:
+        usage = {**asdict(self.tokens), "steps": self.steps, "context": self.context_tokens}
+        return RunEnd(reason, usage, error, self.ttft_ns, monotonic_ns() - self.started)
+
+    def _done(self, status: Any, reason: str | None = None) -> StepRow:
+        done = now()
+        spent = int((done - self.step.created_at).total_seconds() * 1e9)
+        return replace(self.step, status=status, stop_reason=reason, completed_at=done, step_ns=spent)
+
+    def _answer(self, parts: tuple[Part, ...], message_id: str) -> Draft:
+        return replace(self._draft("assistant", parts), id=message_id)
+
+    def _draft(self, role: Any, parts: tuple[Part, ...], *, is_err: bool = False) -> Draft:
+        return Draft(role, parts, run_id=self.order.run.id, step_id=self.step.id, is_err=is_err)
+
+    def _tool_context(self) -> ToolContext:
+        return ToolContext(
+            db=self.env.db,
+            actor=self.state.actor,
+            agent_id=self.state.agent.id,
+            thread_id=self.state.thread.id,
+            run_id=self.order.run.id,
+            step_id=self.step.id,
+            timezone=self.state.agent.timezone,
+            blocks=links,
+        )
+
+
+def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:
+    """A step about to be taken."""
+    started = now()
+    return StepRow(
+        id=new_id("step"),
+        organization_id=run.organization_id,
+        run_id=run.id,
+        agent_id=run.agent_id,
+        provider_name=model.provider_name,
+        provider_category=model.provider_category,
+        model=model.model,
+        model_handle=model.handle,
+        model_endpoint=model.endpoint_url,
+        context_window_limit=context_window,
+        status="pending",
+        created_at=started,
+        started_ns=int(started.timestamp() * 1e9),
+    )

@@ -1,0 +1,279 @@
+"""Threads and messages: units of work.
+
+A thread is one history. Its context is the list of messages the model sees, in order; every
+message ever said stays stored, in context or not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from perdure.content.codec import from_json, to_json
+from perdure.content.parts import Message, Part, Role, Text, returns_of, text_of
+from perdure.kit.clock import now
+from perdure.kit.errors import InvalidArgument, NotFound
+from perdure.kit.ids import new_id
+from perdure.kit.paging import Page, paginate
+from perdure.messages.tables import context_entries, messages, threads
+from perdure.tenancy.actor import Actor, is_owned, owned
+
+TICK = timedelta(microseconds=1)
+
+
+class MessageNotFound(NotFound):
+    """No such message for this organization."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A stored message. `created_at` grows strictly within a thread."""
+
+    id: str
+    organization_id: str
+    agent_id: str
+    thread_id: str
+    role: Role
+    parts: tuple[Part, ...]
+    created_at: datetime
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+    group_id: str | None = None
+    run_id: str | None = None
+    step_id: str | None = None
+    is_err: bool = False
+
+    def said(self) -> Message:
+        """What a model is told of it."""
+        return Message(self.role, self.parts, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A message about to be stored; `append` gives it its place and time."""
+
+    role: Role
+    parts: tuple[Part, ...]
+    id: str | None = None
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+    group_id: str | None = None
+    run_id: str | None = None
+    step_id: str | None = None
+    is_err: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Whose history a message belongs to."""
+
+    id: str
+    organization_id: str
+    agent_id: str
+    prompt_message_id: str | None
+    prompt_fingerprint: str
+
+
+def open_thread(
+    conn: Connection,
+    actor: Actor,
+    agent_id: str,
+    thread_id: str,
+    system_text: str,
+    fingerprint: str,
+    extra: Sequence[Draft] = (),
+) -> Thread:
+    """Begin a thread with its compiled system message and perhaps further first messages."""
+    thread = Thread(thread_id, actor.organization_id, agent_id, new_id("message"), fingerprint)
+    conn.execute(
+        insert(threads).values(
+            id=thread_id,
+            organization_id=actor.organization_id,
+            agent_id=agent_id,
+            prompt_message_id=thread.prompt_message_id,
+            prompt_fingerprint=fingerprint,
+            created_at=now(),
+        )
+    )
+    prompt = Draft("system", (Text(system_text),), id=thread.prompt_message_id)
+    append(conn, thread, [prompt, *extra])
+    return thread
+
+
+def get_thread(conn: Connection, actor: Actor, thread_id: str) -> Thread:
+    """The thread, or `NotFound`."""
+    row = conn.execute(owned(threads, actor).where(threads.c.id == thread_id)).first()
+    if row is None:
+        raise NotFound(f"No thread {thread_id}.")
+    return Thread(row.id, row.organization_id, row.agent_id, row.prompt_message_id, row.prompt_fingerprint)
+
+
+def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> list[MessageRow]:
+    """Store messages at the end of a thread and of its context."""
+    if not drafts:
+        return []
+    position, moment = _end(conn, thread.id)
+    rows: list[MessageRow] = []
+    for draft in drafts:
+        moment = max(now(), moment + TICK) if moment else now()
+        rows.append(_placed(draft, thread, moment))
+    conn.execute(insert(messages), [_values(row) for row in rows])
+    conn.execute(
+        insert(context_entries),
+        [
+            {"thread_id": thread.id, "position": position + i, "message_id": row.id}
+            for i, row in enumerate(rows, 1)
+        ],
+    )
+    return rows
+
+
+def _end(conn: Connection, thread_id: str) -> tuple[int, datetime | None]:
+    """The last position of the context, and the time of the newest message, of a thread."""
+    position = conn.execute(
+        select(func.coalesce(func.max(context_entries.c.position), 0)).where(
+            context_entries.c.thread_id == thread_id
+        )
+    ).scalar_one()
+    newest = conn.execute(
+        select(messages.c.created_at)
+        .where(messages.c.thread_id == thread_id)
+        .order_by(messages.c.created_at.desc())
+        .limit(1)
+    ).scalar()
+    return position, newest
+
+
+def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
+    return MessageRow(
+        id=draft.id or new_id("message"),
+        organization_id=thread.organization_id,
+        agent_id=thread.agent_id,
+        thread_id=thread.id,
+        role=draft.role,
+        parts=draft.parts,
+        created_at=moment,
+        name=draft.name,
+        otid=draft.otid,
+        sender_id=draft.sender_id,
+        group_id=draft.group_id,
+        run_id=draft.run_id,
+        step_id=draft.step_id,
+        is_err=draft.is_err,
+    )
+
+
+def _values(row: MessageRow) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
+    return values | {"parts": to_json(row.parts), "text": text_of(row.parts)}
+
+
+def _row(row: Row[Any]) -> MessageRow:
+    values = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
+    return MessageRow(**values | {"parts": from_json(row.parts)})
+
+
+def context(conn: Connection, thread_id: str) -> list[MessageRow]:
+    """What the model sees of a thread, in order, the compiled system message first."""
+    rows = conn.execute(
+        select(messages)
+        .join(context_entries, context_entries.c.message_id == messages.c.id)
+        .where(context_entries.c.thread_id == thread_id)
+        .order_by(context_entries.c.position)
+    )
+    return [_row(row) for row in rows]
+
+
+def context_ids(conn: Connection, thread_id: str) -> list[str]:
+    """The ids of the messages in context, in order."""
+    query = select(context_entries.c.message_id).where(context_entries.c.thread_id == thread_id)
+    return list(conn.execute(query.order_by(context_entries.c.position)).scalars())
+
+
+def set_context(conn: Connection, thread: Thread, ids: Sequence[str]) -> None:
+    """Make these messages of the same agent the context, in this order; nothing is deleted."""
+    query = select(messages.c.id).where(messages.c.agent_id == thread.agent_id, messages.c.id.in_(ids))
+    unknown = set(ids) - set(conn.execute(query).scalars())
+    if unknown:
+        raise InvalidArgument(f"message_ids: this agent has no message {', '.join(sorted(unknown))}.")
+    if len(set(ids)) != len(ids):
+        raise InvalidArgument("message_ids: a message can be in context only once.")
+    conn.execute(delete(context_entries).where(context_entries.c.thread_id == thread.id))
+    if ids:
+        conn.execute(
+            insert(context_entries),
+            [{"thread_id": thread.id, "position": i, "message_id": id} for i, id in enumerate(ids, 1)],
+        )
+
+
+def prompt_of(conn: Connection, thread_id: str) -> tuple[str, str] | None:
+    """The stored compiled system prompt and the fingerprint of what it was made from."""
+    row = conn.execute(
+        select(messages.c.text, threads.c.prompt_fingerprint)
+        .join(messages, messages.c.id == threads.c.prompt_message_id)
+        .where(threads.c.id == thread_id)
+    ).first()
+    return (row.text, row.prompt_fingerprint) if row else None
+
+
+def save_prompt(conn: Connection, thread_id: str, text: str, fingerprint: str) -> None:
+    """Store a newly compiled system prompt in its message."""
+    prompt_id = conn.execute(
+        update(threads)
+        .where(threads.c.id == thread_id)
+        .values(prompt_fingerprint=fingerprint)
+        .returning(threads.c.prompt_message_id)
+    ).scalar_one()
+    conn.execute(
+        update(messages).where(messages.c.id == prompt_id).values(text=text, parts=to_json((Text(text),)))
+    )
+
+
+def get(conn: Connection, actor: Actor, message_id: str) -> MessageRow:
+    """One message, or `MessageNotFound`."""
+    row = conn.execute(owned(messages, actor).where(messages.c.id == message_id)).first()
+    if row is None:
+        raise MessageNotFound(f"No message {message_id}.")
+    return _row(row)
+
+
+def list_(
+    conn: Connection,
+    actor: Actor,
+    page: Page,
+    *,
+    agent_id: str | None = None,
+    thread_id: str | None = None,
+    run_id: str | None = None,
+    step_id: str | None = None,
+) -> list[MessageRow]:
+    """Stored messages, a page of them."""
+    query = owned(messages, actor)
+    for column, value in (
+        (messages.c.agent_id, agent_id),
+        (messages.c.thread_id, thread_id),
+        (messages.c.run_id, run_id),
+        (messages.c.step_id, step_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return [_row(row) for row in paginate(conn, query, page, key=messages.c.created_at, id=messages.c.id)]
+
+
+def count(conn: Connection, actor: Actor, agent_id: str) -> int:
+    """How many messages an agent has stored."""
+    query = select(func.count()).select_from(messages)
+    return conn.execute(query.where(is_owned(messages, actor), messages.c.agent_id == agent_id)).scalar_one()
+
+
+def tools_called(conn: Connection, actor: Actor, run_id: str) -> list[str]:
+    """The names of the tools whose returns a run stored, each once, by name."""
+    query = select(messages.c.parts).where(
+        is_owned(messages, actor), messages.c.run_id == run_id, messages.c.role == "tool"
+    )
+    found = {part.name for parts in conn.execute(query).scalars() for part in returns_of(from_json(parts))}
+    return sorted(found)

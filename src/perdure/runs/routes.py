@@ -1,0 +1,218 @@
+"""Routes: runs and steps, their messages, tokens, times and traces."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from sqlalchemy import Connection
+
+from perdure.db import Db
+from perdure.kit.errors import InvalidArgument, NotFound
+from perdure.kit.ids import RunId, StepId
+from perdure.kit.paging import MAX_LIMIT, Page, page_query
+from perdure.messages import store as messages
+from perdure.messages.history import Wanted, list_messages
+from perdure.messages.schemas import LettaMessage
+from perdure.runs import store
+from perdure.runs.schemas import (
+    Feedback,
+    ProviderTrace,
+    Run,
+    RunMetrics,
+    RunUsage,
+    Step,
+    StepMetrics,
+    completion_details,
+    prompt_details,
+)
+from perdure.runs.store import RunFilter, StepRow, Tokens
+from perdure.runs.traces import read_trace
+from perdure.tenancy.actor import Actor, CurrentActor
+
+router = APIRouter(prefix="/v1", tags=["runs"])
+
+STATUSES = frozenset({"created", "running", "completed", "failed", "cancelled"})
+ACTIVE = ("created", "running")
+MESSAGE_TOOL = ("send_message", "message")
+
+
+@router.get("/runs/")
+async def list_runs(
+    db: Db,
+    actor: CurrentActor,
+    page: Annotated[Page, page_query(limit=100, order="desc")],
+    agent_id: str | None = None,
+    agent_ids: Annotated[list[str] | None, Query()] = None,
+    statuses: Annotated[list[str] | None, Query()] = None,
+    background: bool | None = None,
+    stop_reason: str | None = None,
+    conversation_id: str | None = None,
+    active: bool = False,
+) -> list[Run]:
+    """Runs, newest first."""
+    unknown = set(statuses or ()) - STATUSES
+    if unknown:
+        raise InvalidArgument(
+            f"statuses: unknown {', '.join(sorted(unknown))}; use some of {', '.join(sorted(STATUSES))}."
+        )
+    ids = [*(agent_ids or ()), *([agent_id] if agent_id else ())]
+    want = RunFilter(
+        agent_ids=ids or None,
+        statuses=ACTIVE if active else statuses,
+        background=background,
+        stop_reason=stop_reason,
+        conversation_id=conversation_id,
+    )
+    return [Run.of(row) for row in await db.read(store.list_runs, actor, page, want)]
+
+
+@router.get("/runs/active")
+async def list_active_runs(
+    db: Db, actor: CurrentActor, agent_ids: Annotated[list[str] | None, Query()] = None
+) -> list[Run]:
+    """Runs that have not ended."""
+    want = RunFilter(agent_ids=agent_ids, statuses=ACTIVE)
+    return [Run.of(row) for row in await db.read(store.list_runs, actor, Page(limit=MAX_LIMIT), want)]
+
+
+@router.get("/runs/{run_id}")
+async def retrieve_run(run_id: RunId, db: Db, actor: CurrentActor) -> Run:
+    """One run."""
+    return Run.of(await db.read(store.get, actor, run_id))
+
+
+@router.delete("/runs/{run_id}")
+async def delete_run(run_id: RunId, db: Db, actor: CurrentActor) -> Run:
+    """Delete a run and its steps; what was said stays."""
+    row = await db.read(store.get, actor, run_id)
+    if row.status == "running":
+        raise InvalidArgument(f"Run {run_id} is still running; wait for it or cancel it first.")
+    await db.write(store.delete_run, actor, run_id)
+    return Run.of(row)
+
+
+@router.get("/runs/{run_id}/messages")
+async def list_run_messages(
+    run_id: RunId, db: Db, actor: CurrentActor, page: Annotated[Page, page_query(limit=100, order="asc")]
+) -> list[LettaMessage]:
+    """What was said in a run, the input included."""
+    await db.read(store.get, actor, run_id)
+    return await db.read(list_messages, actor, page, Wanted(run_id=run_id, tool=MESSAGE_TOOL))
+
+
+@router.get("/runs/{run_id}/steps")
+async def list_run_steps(
+    run_id: RunId, db: Db, actor: CurrentActor, page: Annotated[Page, page_query(limit=100, order="asc")]
+) -> list[Step]:
+    """The steps of a run."""
+    await db.read(store.get, actor, run_id)
+    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, run_id=run_id)]
+
+
+@router.get("/runs/{run_id}/usage")
+async def retrieve_run_usage(run_id: RunId, db: Db, actor: CurrentActor) -> RunUsage:
+    """Tokens of a run's steps together."""
+    await db.read(store.get, actor, run_id)
+    tokens = sum((step.tokens for step in await db.read(_all_steps, actor, run_id)), Tokens())
+    return RunUsage(
+        prompt_tokens=tokens.prompt,
+        completion_tokens=tokens.completion,
+        total_tokens=tokens.total,
+        prompt_tokens_details=prompt_details(tokens),
+        completion_tokens_details=completion_details(tokens),
+    )
+
+
+@router.get("/runs/{run_id}/metrics")
+async def retrieve_run_metrics(run_id: RunId, db: Db, actor: CurrentActor) -> RunMetrics:
+    """Times of a run, and the tools it used."""
+    run = await db.read(store.get, actor, run_id)
+    steps = await db.read(_all_steps, actor, run_id)
+    return RunMetrics(
+        id=run.id,
+        agent_id=run.agent_id,
+        run_start_ns=int(run.created_at.timestamp() * 1e9),
+        run_ns=run.total_duration_ns,
+        num_steps=len(steps),
+        tools_used=await db.read(messages.tools_called, actor, run_id),
+    )
+
+
+def _all_steps(conn: Connection, actor: Actor, run_id: str) -> list[StepRow]:
+    return store.list_steps(conn, actor, Page(limit=MAX_LIMIT, order="asc"), run_id=run_id)
+
+
+@router.get("/steps/")
+async def list_steps(
+    db: Db,
+    actor: CurrentActor,
+    page: Annotated[Page, page_query(limit=50, order="desc")],
+    agent_id: str | None = None,
+    model: str | None = None,
+    run_id: str | None = None,
+    feedback: str | None = None,
+) -> list[Step]:
+    """Steps of all runs, newest first."""
+    rows = await db.read(
+        store.list_steps, actor, page, agent_id=agent_id, model=model, run_id=run_id, feedback=feedback
+    )
+    return [Step.of(row) for row in rows]
+
+
+@router.get("/steps/{step_id}")
+async def retrieve_step(step_id: StepId, db: Db, actor: CurrentActor) -> Step:
+    """One step."""
+    return Step.of(await db.read(store.get_step, actor, step_id))
+
+
+@router.get("/steps/{step_id}/messages")
+async def list_step_messages(
+    step_id: StepId, db: Db, actor: CurrentActor, page: Annotated[Page, page_query(limit=100, order="asc")]
+) -> list[LettaMessage]:
+    """What was said in a step."""
+    await db.read(store.get_step, actor, step_id)
+    return await db.read(list_messages, actor, page, Wanted(step_id=step_id, tool=MESSAGE_TOOL))
+
+
+@router.get("/steps/{step_id}/metrics")
+async def retrieve_step_metrics(step_id: StepId, db: Db, actor: CurrentActor) -> StepMetrics:
+    """Times of a step."""
+    row = await db.read(store.get_step, actor, step_id)
+    return StepMetrics(
+        id=row.id,
+        agent_id=row.agent_id,
+        run_id=row.run_id,
+        step_start_ns=row.started_ns,
+        llm_request_start_ns=row.started_ns,
+        llm_request_ns=row.model_ns,
+        tool_execution_ns=row.tools_ns,
+        step_ns=row.step_ns,
+    )
+
+
+@router.get("/steps/{step_id}/trace")
+async def retrieve_step_trace(step_id: StepId, db: Db, actor: CurrentActor) -> ProviderTrace:
+    """The raw exchange with the provider."""
+    return await _trace(db, actor, step_id)
+
+
+@router.get("/telemetry/{step_id}")
+async def retrieve_telemetry(step_id: StepId, db: Db, actor: CurrentActor) -> ProviderTrace:
+    """The same as a step's trace."""
+    return await _trace(db, actor, step_id)
+
+
+async def _trace(db: Db, actor: Actor, step_id: str) -> ProviderTrace:
+    await db.read(store.get_step, actor, step_id)
+    row = await db.read(store.trace_of, actor, step_id)
+    if row is None:
+        raise NotFound(f"No trace of step {step_id} was kept; see PERDURE_RUNS_TRACE.")
+    return read_trace(row)
+
+
+@router.patch("/steps/{step_id}/feedback")
+async def give_feedback(step_id: StepId, body: Feedback, db: Db, actor: CurrentActor) -> Step:
+    """Say what you think of a step."""
+    values: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    return Step.of(await db.write(store.give_feedback, actor, step_id, values))
+
+

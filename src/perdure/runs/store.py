@@ -1,0 +1,356 @@
+"""Runs and steps: units of work.
+
+A running run holds a lease on its thread. Who loses the lease loses the run: every write of a
+run names its owner (`fenced`), so a process that was thought dead cannot write into a history
+that another has taken over.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, Update, delete, insert, select, update
+
+from perdure.kit.clock import now
+from perdure.kit.errors import Conflict, NotFound
+from perdure.kit.ids import new_id
+from perdure.kit.paging import Page, paginate
+from perdure.runs.tables import runs, steps, traces
+from perdure.tenancy.actor import Actor, is_owned, owned
+
+Status = Literal["created", "running", "completed", "failed", "cancelled"]
+COMPLETED = frozenset({"end_turn", "max_steps", "tool_rule", "requires_approval"})
+BUSY = (
+    "Cannot send a new message: another request is currently being processed for this conversation. "
+    "Wait for it to finish, or cancel it."
+)
+
+
+class RunNotFound(NotFound):
+    """No such run for this organization."""
+
+
+class StepNotFound(NotFound):
+    """No such step for this organization."""
+
+
+class ThreadBusy(Conflict):
+    """Another run is writing this history."""
+
+    def __init__(self, run_id: str):
+        super().__init__(BUSY, run_id=run_id)
+
+
+class LeaseLost(Conflict):
+    """This process no longer owns the run: another took it over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on a run, and for how long before it must say that it is still there."""
+
+    owner: str
+    seconds: float
+
+    def expires(self) -> datetime:
+        return now() + timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of a step, or of a run's steps together; null where unreported."""
+
+    prompt: int = 0
+    completion: int = 0
+    cached: int | None = None
+    cache_write: int | None = None
+    reasoning: int | None = None
+
+    @property
+    def total(self) -> int:
+        return self.prompt + self.completion
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            _sum(self.cached, other.cached),
+            _sum(self.cache_write, other.cache_write),
+            _sum(self.reasoning, other.reasoning),
+        )
+
+
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None and b is None else (a or 0) + (b or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One request and its work."""
+
+    id: str
+    organization_id: str
+    agent_id: str
+    thread_id: str
+    status: Status
+    background: bool
+    created_at: datetime
+    conversation_id: str | None = None
+    stop_reason: str | None = None
+    metadata: Mapping[str, Any] | None = None
+    request_config: Mapping[str, Any] | None = None
+    usage: Mapping[str, Any] | None = None
+    error: Mapping[str, Any] | None = None
+    ttft_ns: int | None = None
+    total_duration_ns: int | None = None
+    completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One call of a model and the tools it called."""
+
+    id: str
+    organization_id: str
+    run_id: str
+    agent_id: str
+    provider_name: str
+    provider_category: str
+    model: str
+    model_handle: str
+    context_window_limit: int
+    status: Literal["pending", "success", "failed", "cancelled"]
+    created_at: datetime
+    model_endpoint: str | None = None
+    stop_reason: str | None = None
+    usage: Mapping[str, Any] | None = None
+    error_type: str | None = None
+    error_data: Mapping[str, Any] | None = None
+    feedback: str | None = None
+    tags: Sequence[str] = field(default_factory=tuple[str, ...])
+    model_ns: int | None = None
+    tools_ns: int | None = None
+    ttft_ns: int | None = None
+    started_ns: int | None = None
+    step_ns: int | None = None
+    completed_at: datetime | None = None
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(**self.usage or {})
+
+
+def status_of(stop_reason: str) -> Status:
+    """How a run that stopped for this reason ended."""
+    if stop_reason == "cancelled":
+        return "cancelled"
+    return "completed" if stop_reason in COMPLETED else "failed"
+
+
+def claim(conn: Connection, run: RunRow, lease: Lease) -> None:
+    """Insert a run already running under a lease; `ThreadBusy` while another one is.
+
+    A running run whose lease has expired died with its process: it is closed here.
+    """
+    other = conn.execute(
+        select(runs.c.id, runs.c.lease_expires).where(
+            runs.c.thread_id == run.thread_id, runs.c.status == "running"
+        )
+    ).first()
+    if other:
+        if other.lease_expires and other.lease_expires > now():
+            raise ThreadBusy(other.id)
+        abandon(conn, [other.id])
+    values = {name: getattr(run, name) for name in RunRow.__dataclass_fields__}
+    conn.execute(
+        insert(runs).values(**values, lease_owner=lease.owner, lease_expires=lease.expires(), attempt=1)
+    )
+
+
+def abandon(conn: Connection, ids: Sequence[str]) -> None:
+    """Close runs whose process died: they failed, and say why."""
+    error = {
+        "error_type": "internal_error",
+        "message": "The server stopped while it worked on this run.",
+    }
+    done = now()
+    conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(ids))
+        .values(status="failed", stop_reason="error", error=error, completed_at=done, lease_owner=None)
+    )
+    conn.execute(
+        update(steps)
+        .where(steps.c.run_id.in_(ids), steps.c.status == "pending")
+        .values(status="failed", stop_reason="error", error_type="interrupted", completed_at=done)
+    )
+
+
+def abandon_owned(conn: Connection, owner_prefix: str) -> int:
+    """Close the running runs of an earlier life of this server; returns how many."""
+    query = select(runs.c.id).where(
+        runs.c.status == "running", runs.c.lease_owner.startswith(owner_prefix, autoescape=True)
+    )
+    ids = list(conn.execute(query).scalars())
+    if ids:
+        abandon(conn, ids)
+    return len(ids)
+
+
+def renew(conn: Connection, lease: Lease, ids: Sequence[str]) -> set[str]:
+    """Extend the lease of these runs; returns those still owned."""
+    renewed = conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(ids), runs.c.status == "running", runs.c.lease_owner == lease.owner)
+        .values(lease_expires=lease.expires())
+        .returning(runs.c.id)
+    )
+    return set(renewed.scalars())
+
+
+def _fenced(run_id: str, lease: Lease) -> Update:
+    return update(runs).where(
+        runs.c.id == run_id, runs.c.status == "running", runs.c.lease_owner == lease.owner
+    )
+
+
+def hold(conn: Connection, run_id: str, lease: Lease) -> None:
+    """Make sure the run is still ours, in the transaction that writes for it."""
+    if conn.execute(_fenced(run_id, lease).values(lease_expires=lease.expires())).rowcount != 1:
+        raise LeaseLost(f"Run {run_id} is no longer owned by this server.")
+
+
+def finish(
+    conn: Connection,
+    run_id: str,
+    lease: Lease,
+    *,
+    stop_reason: str,
+    usage: Mapping[str, Any],
+    error: Mapping[str, Any] | None = None,
+    ttft_ns: int | None = None,
+    total_duration_ns: int | None = None,
+) -> None:
+    """End a run for good; `LeaseLost` if it is not ours any more."""
+    done = _fenced(run_id, lease).values(
+        status=status_of(stop_reason),
+        stop_reason=stop_reason,
+        usage=dict(usage),
+        error=dict(error) if error else None,
+        ttft_ns=ttft_ns,
+        total_duration_ns=total_duration_ns,
+        completed_at=now(),
+        lease_owner=None,
+        lease_expires=None,
+    )
+    if conn.execute(done).rowcount != 1:
+        raise LeaseLost(f"Run {run_id} is no longer owned by this server.")
+
+
+def insert_step(conn: Connection, step: StepRow) -> None:
+    """Note a step."""
+    values = {name: getattr(step, name) for name in StepRow.__dataclass_fields__}
+    conn.execute(insert(steps).values(**values | {"tags": list(step.tags)}))
+
+
+def update_step(conn: Connection, step_id: str, **values: Any) -> None:
+    """Change fields of a step."""
+    conn.execute(update(steps).where(steps.c.id == step_id).values(**values))
+
+
+def save_trace(
+    conn: Connection, organization_id: str, step_id: str, *, url: str, status: int | None, request: bytes, response: bytes
+) -> None:
+    """Keep the raw exchange of a step; the bytes are zlib streams."""
+    conn.execute(
+        insert(traces).values(
+            id=new_id("provider_trace"),
+            organization_id=organization_id,
+            step_id=step_id,
+            url=url,
+            status=status,
+            request=request,
+            response=response,
+            created_at=now(),
+        )
+    )
+
+
+def _run(row: Row[Any]) -> RunRow:
+    return RunRow(**{name: getattr(row, name) for name in RunRow.__dataclass_fields__})
+
+
+def _step(row: Row[Any]) -> StepRow:
+    return StepRow(**{name: getattr(row, name) for name in StepRow.__dataclass_fields__})
+
+
+def get(conn: Connection, actor: Actor, run_id: str) -> RunRow:
+    """One run, or `RunNotFound`."""
+    row = conn.execute(owned(runs, actor).where(runs.c.id == run_id)).first()
+    if row is None:
+        raise RunNotFound(f"No run {run_id}.")
+    return _run(row)
+
+
+def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
+    """Delete a run and its steps; its messages stay."""
+    if not conn.execute(delete(runs).where(is_owned(runs, actor), runs.c.id == run_id)).rowcount:
+        raise RunNotFound(f"No run {run_id}.")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which runs to list; None means any."""
+
+    agent_ids: Sequence[str] | None = None
+    statuses: Sequence[str] | None = None
+    background: bool | None = None
+    stop_reason: str | None = None
+    conversation_id: str | None = None
+
+
+def list_runs(conn: Connection, actor: Actor, page: Page, want: RunFilter) -> list[RunRow]:
+    """Runs, a page of them."""
+    query = owned(runs, actor)
+    if want.agent_ids is not None:
+        query = query.where(runs.c.agent_id.in_(want.agent_ids))
+    if want.statuses is not None:
+        query = query.where(runs.c.status.in_(want.statuses))
+    if want.background is not None:
+        query = query.where(runs.c.background == want.background)
+    if want.stop_reason is not None:
+        query = query.where(runs.c.stop_reason == want.stop_reason)
+    if want.conversation_id is not None:
+        query = query.where(runs.c.conversation_id == want.conversation_id)
+    return [_run(row) for row in paginate(conn, query, page, key=runs.c.created_at, id=runs.c.id)]
+
+
+def get_step(conn: Connection, actor: Actor, step_id: str) -> StepRow:
+    """One step, or `StepNotFound`."""
+    row = conn.execute(owned(steps, actor).where(steps.c.id == step_id)).first()
+    if row is None:
+        raise StepNotFound(f"No step {step_id}.")
+    return _step(row)
+
+
+def list_steps(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[StepRow]:
+    """Steps whose columns equal the given values (None means any), a page of them."""
+    query = owned(steps, actor)
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(steps.c[name] == value)
+    return [_step(row) for row in paginate(conn, query, page, key=steps.c.created_at, id=steps.c.id)]
+
+
+def trace_of(conn: Connection, actor: Actor, step_id: str) -> Row[Any] | None:
+    """The raw exchange of a step, if it was kept."""
+    return conn.execute(owned(traces, actor).where(traces.c.step_id == step_id)).first()
+
+
+def give_feedback(conn: Connection, actor: Actor, step_id: str, values: Mapping[str, Any]) -> StepRow:
+    """Set the feedback or tags of a step."""
+    step = get_step(conn, actor, step_id)
+    if values:
+        update_step(conn, step_id, **values)
+    return get_step(conn, actor, step.id)

@@ -1,0 +1,83 @@
+"""Tables: runs, steps, and the raw exchanges with providers."""
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, text
+
+from perdure.db.schema import Json, id_column, metadata, moment, organization_column
+
+runs = Table(
+    "runs",
+    metadata,
+    id_column(),
+    organization_column(),
+    Column("agent_id", String, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("conversation_id", String),
+    Column("status", String, nullable=False),
+    Column("background", Boolean, nullable=False),
+    Column("stop_reason", String),
+    Column("metadata", Json),
+    Column("request_config", Json),
+    Column("usage", Json),
+    Column("error", Json),
+    Column("ttft_ns", BigInteger),
+    Column("total_duration_ns", BigInteger),
+    Column("lease_owner", String),
+    moment("lease_expires"),
+    Column("attempt", Integer, nullable=False),
+    moment("created_at", nullable=False),
+    moment("completed_at"),
+    Index("ix_runs_agent_id_created_at", "agent_id", "created_at", "id"),
+    Index("ix_runs_organization_id_created_at", "organization_id", "created_at", "id"),
+    # One writer per history, whatever the route, the process or the replica.
+    Index(
+        "ux_runs_thread_id_running",
+        "thread_id",
+        unique=True,
+        sqlite_where=text("status = 'running'"),
+        postgresql_where=text("status = 'running'"),
+    ),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    id_column(),
+    organization_column(),
+    Column("run_id", String, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("agent_id", String, nullable=False),
+    Column("provider_name", String, nullable=False),
+    Column("provider_category", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("model_handle", String, nullable=False),
+    Column("model_endpoint", String),
+    Column("context_window_limit", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("stop_reason", String),
+    Column("usage", Json),
+    Column("error_type", String),
+    Column("error_data", Json),
+    Column("feedback", String),
+    Column("tags", Json),
+    Column("model_ns", BigInteger),
+    Column("tools_ns", BigInteger),
+    Column("ttft_ns", BigInteger),
+    Column("started_ns", BigInteger),
+    Column("step_ns", BigInteger),
+    moment("created_at", nullable=False),
+    moment("completed_at"),
+    Index("ix_steps_run_id_created_at", "run_id", "created_at", "id"),
+    Index("ix_steps_organization_id_created_at", "organization_id", "created_at", "id"),
+)
+
+traces = Table(
+    "traces",
+    metadata,
+    id_column(),
+    organization_column(),
+    Column("step_id", String, ForeignKey("steps.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("url", String, nullable=False),
+    Column("status", Integer),
+    Column("request", LargeBinary, nullable=False),  # zlib
+    Column("response", LargeBinary, nullable=False),  # zlib
+    moment("created_at", nullable=False),
+)

@@ -1,0 +1,42 @@
+"""The application: routes, errors, and what they share."""
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+import perdure
+from perdure.agents.routes import router as agents
+from perdure.chat.routes import router as chat
+from perdure.config import Settings
+from perdure.memory.routes import router as memory
+from perdure.providers.base import ModelClient
+from perdure.providers.routes import router as providers
+from perdure.runs.routes import router as runs
+from perdure.server import errors
+from perdure.server.paths import OneSpelling
+from perdure.server.routes import router as health
+from perdure.server.wiring import Wiring
+from perdure.tenancy.routes import router as tenancy
+from perdure.tools.routes import router as tools
+
+# Matching goes through the routes in this order: the busiest first.
+ROUTERS = (chat, agents, memory, runs, tools, providers, tenancy, health)
+
+
+def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None = None) -> FastAPI:
+    """The server for these settings. `static` are models of its own, by provider name (tests, demos)."""
+    app = FastAPI(
+        title="Perdure",
+        version=perdure.__version__,
+        description="The self-hosted home of stateful agents. Compatible with the Letta V1 API.",
+        lifespan=Wiring(settings, static or {}).lifespan,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    roots = {route.path for route in app.routes if isinstance(route, APIRoute)}
+    app.add_middleware(OneSpelling, roots=roots)
+    return app

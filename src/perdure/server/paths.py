@@ -1,0 +1,27 @@
+"""Spellings of a path: with and without the closing slash, and `/latest` for `/v1`."""
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+
+class OneSpelling:
+    """Middleware that rewrites a request's path to the one the routes were declared with.
+
+    No redirects: behind a proxy they often name the wrong host.
+    """
+
+    def __init__(self, app: ASGIApp, roots: Iterable[str]):
+        self.app = app
+        self.roots = {root.rstrip("/") for root in roots if root.endswith("/")}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope["path"] = self._spell(scope["path"])
+        await self.app(scope, receive, send)
+
+    def _spell(self, path: str) -> str:
+        if path.startswith("/latest/"):
+            path = "/v1" + path.removeprefix("/latest")
+        bare = path.rstrip("/")
+        return f"{bare}/" if bare in self.roots else bare or "/"

@@ -1,0 +1,120 @@
+"""Makes the long-lived objects and joins them, by hand; nothing else makes them."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from sqlalchemy import Connection
+
+from perdure.chat.send import Sender
+from perdure.config import Settings
+from perdure.db import Database, connect
+from perdure.db.lock import claim_instance, take_database
+from perdure.db.migrate import check, upgrade
+from perdure.kit.ids import new_id
+from perdure.loop.traces import TraceLog
+from perdure.loop.turn import Environment
+from perdure.memory import tools as memory_tools
+from perdure.messages import tools as message_tools
+from perdure.providers.base import ModelClient
+from perdure.providers.catalog import Models
+from perdure.providers.environment import providers_from
+from perdure.runs import store as runs
+from perdure.runs.runner import Runner
+from perdure.runs.store import Lease
+from perdure.server.tables import metadata
+from perdure.tenancy.authenticate import Authenticator, is_loopback
+from perdure.tenancy.keyring import load_key_ring
+from perdure.tenancy.store import ensure_defaults
+from perdure.tools import store as tools
+from perdure.tools.dispatch import Dispatcher
+
+BUILTINS = (*memory_tools.TOOLS, *message_tools.TOOLS)
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What an application is made from; the lifespan opens it and closes it again."""
+
+    settings: Settings
+    static: Mapping[str, ModelClient]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+        """Everything open while the application serves, closed in the opposite order."""
+        settings = self.settings
+        async with contextlib.AsyncExitStack() as stack:
+            if held := take_database(settings.database_url):
+                stack.callback(held.release)
+            instance, held = claim_instance(settings.home)
+            stack.callback(held.release)
+            db = self._connect()
+            stack.push_async_callback(db.close)
+            await self._prepare(db, instance)
+            await self._open(app, stack, db, Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds))
+            yield
+
+    def _connect(self) -> Database:
+        options = self.settings.database
+        return connect(
+            self.settings.database_url,
+            pool_size=options.pool_size,
+            readers=options.readers,
+            synchronous=options.synchronous,
+        )
+
+    async def _prepare(self, db: Database, instance: str) -> None:
+        """The newest tables, the rows every server needs, and an end for what an earlier life left open."""
+        options = self.settings.database
+        if options.upgrade:
+            folder = self.settings.home / "backups"
+            await upgrade(db, self.settings.database_url, metadata, folder=folder, backups=options.backups)
+        else:
+            await check(db)
+        await db.write(_begin, instance)
+
+    async def _open(self, app: FastAPI, stack: contextlib.AsyncExitStack, db: Database, lease: Lease) -> None:
+        settings = self.settings
+        ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
+        models = Models(
+            db,
+            ring,
+            settings=settings.models,
+            providers=providers_from(settings.environment, settings.providers),
+            static=self.static,
+        )
+        dispatcher = Dispatcher(BUILTINS)
+        runner = Runner(db, lease)
+        traces = TraceLog(db) if settings.runs.trace else None
+        for part in (models, traces, runner):
+            if part:
+                await part.start()
+                stack.push_async_callback(part.close)
+        environment = Environment(db, dispatcher, lease, traces)
+        app.state.settings = settings
+        app.state.db = db
+        app.state.keyring = ring
+        app.state.models = models
+        app.state.dispatcher = dispatcher
+        app.state.runner = runner
+        app.state.sender = Sender(environment, models, runner, settings.streams)
+        app.state.authenticate = Authenticator(
+            db,
+            ring,
+            settings.api_key.get_secret_value() if settings.api_key else None,
+            loopback=is_loopback(settings.host),
+            prepare=_prepare_organization,
+        )
+
+
+def _begin(conn: Connection, instance: str) -> None:
+    ensure_defaults(conn)
+    tools.sync_all(conn, BUILTINS)
+    runs.abandon_owned(conn, f"{instance}:")
+
+
+def _prepare_organization(conn: Connection, organization_id: str) -> None:
+    tools.sync_builtins(conn, organization_id, BUILTINS)
+
+

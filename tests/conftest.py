@@ -1,0 +1,177 @@
+"""A live server for each database, a fresh organization for each test."""
+
+import asyncio
+import os
+import threading
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from letta_client import Letta
+
+from perdure.config import Settings
+from perdure.db import Database, connect
+from perdure.providers.settings import CatalogSettings
+from perdure.server.app import create_app
+from perdure.server.tables import metadata
+from perdure.tenancy.store import ensure_defaults
+from perdure.testing.postgres import create_database, drop_database, start_postgres
+from perdure.testing.scripted import ScriptedModel
+
+DIALECTS = ("sqlite", "postgres")
+ADMIN_KEY = "test-admin-key"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One throw-away Postgres for all workers, unless the environment names one."""
+    if "PERDURE_TEST_DATABASE_URL" in os.environ or hasattr(config, "workerinput"):
+        return
+    server = start_postgres()
+    if server:
+        os.environ["PERDURE_TEST_DATABASE_URL"] = server.url
+        config.add_cleanup(lambda: os.environ.pop("PERDURE_TEST_DATABASE_URL", None))
+        config.add_cleanup(server.stop)
+
+
+def new_database_url(dialect: str, folder: Path) -> tuple[str, Any]:
+    """The URL of an empty database of its own, and what removes it."""
+    if dialect == "sqlite":
+        return f"sqlite:///{folder / uuid.uuid4().hex}.db", lambda: None
+    server = os.environ.get("PERDURE_TEST_DATABASE_URL")
+    if server is None:
+        pytest.skip("no Postgres here: set PERDURE_TEST_DATABASE_URL")
+    url = asyncio.run(create_database(server))
+    return url, lambda: asyncio.run(drop_database(server, url))
+
+
+@pytest.fixture(params=DIALECTS)
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """An empty database with all tables and the default organization."""
+    url, remove = await asyncio.to_thread(new_database_url, request.param, tmp_path)
+    db = connect(url)
+    await db.write(metadata.create_all)
+    await db.write(ensure_defaults)
+    yield db
+    await db.close()
+    await asyncio.to_thread(remove)
+
+
+@dataclass
+class LiveServer:
+    """A server in a thread of this process, and the model it answers with."""
+
+    url: str
+    scripted: ScriptedModel
+    settings: Settings
+    app: Any
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Any, *args: Any, write: bool = False) -> Any:
+        """Run a unit of work on the server's own database."""
+        db: Database = self.app.state.db
+        call = (db.write if write else db.read)(work, *args)
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result(30)
+
+
+def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
+    """Serve on a free loopback port until the generator is closed."""
+    app = create_app(settings, static={"scripted": scripted})
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none"))
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="live-server", daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield LiveServer(f"http://127.0.0.1:{port}", scripted, settings, app, loops[0])
+    server.should_exit = True
+    thread.join(20)
+    assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture(scope="session", params=DIALECTS)
+def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One server per database for the whole session; tests part by organization."""
+    home = tmp_path_factory.mktemp(f"home-{request.param}")
+    url, remove = new_database_url(request.param, home)
+    settings = Settings.model_validate(
+        {
+            "home": home,
+            "api_key": ADMIN_KEY,
+            "database": {"url": url},
+            "models": CatalogSettings(detect=False),
+            "streams": {"ping_seconds": 0.2},
+        }
+    )
+    yield from serve(settings, ScriptedModel())
+    remove()
+
+
+@pytest.fixture
+def scripted(live: LiveServer) -> ScriptedModel:
+    """The live server's model; script it under a name of your own (`scripted.script(name, …)`)."""
+    return live.scripted
+
+
+@pytest.fixture
+def admin(live: LiveServer) -> Iterator[httpx.Client]:
+    """Plain HTTP as the server's administrator."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    with httpx.Client(base_url=live.url, headers=headers, timeout=30) as http:
+        yield http
+
+
+@pytest.fixture
+def new_key(live: LiveServer) -> Any:
+    """A function that makes an organization of its own and a key for it."""
+    from perdure.tenancy import keys
+    from perdure.tenancy.store import ensure_organization
+
+    def make(name: str = "test") -> str:
+        organization = f"org-{uuid.uuid4()}"
+        live.run(ensure_organization, organization, f"{name}-{organization}", write=True)
+        def create(conn: Any) -> str:
+            return keys.create_key(conn, live.app.state.keyring, name, organization_id=organization)[1]
+
+        return live.run(create, write=True)
+
+    return make
+
+
+@pytest.fixture
+def api_key(new_key: Any) -> str:
+    """The key of an organization nobody else uses."""
+    return new_key()
+
+
+@pytest.fixture
+def client(live: LiveServer, api_key: str) -> Iterator[Letta]:
+    """The official client, in an organization of its own."""
+    with Letta(base_url=live.url, api_key=api_key, max_retries=0, timeout=30) as letta:
+        yield letta
+
+
+@pytest.fixture
+def http(live: LiveServer, api_key: str) -> Iterator[httpx.Client]:
+    """Plain HTTP in the same organization as `client`."""
+    headers = {"Authorization": f"Bearer {api_key}"}
+    with httpx.Client(base_url=live.url, headers=headers, timeout=30) as plain:
+        yield plain
+
+
+@pytest.fixture
+def model_name() -> str:
+    """A model name nobody else scripts."""
+    return uuid.uuid4().hex
