@@ -194,5 +194,5 @@ def text_of(content: Any) -> str:
     """The text of a message's content, in whatever shape the formats give it."""
     if isinstance(content, str):
         return content
-    parts: list[Any] = content or []
-    return "\n".join(part["text"] for part in parts if isinstance(part, dict) and "text" in part)
+    parts: list[dict[str, Any]] = content or []
+    return "\n".join(part["text"] for part in parts if "text" in part)
