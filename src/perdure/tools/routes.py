@@ -27,6 +27,7 @@ Builtins = Annotated[Sequence[BuiltinTool], Depends(_builtins)]
 
 
 async def _filter(
+    *,
     name: Annotated[str | None, Query(description="The tool of this name.")] = None,
     names: Annotated[list[str] | None, Query(description="The tools of these names.")] = None,
     tool_ids: Annotated[list[str] | None, Query(description="Repeated, or separated by commas.")] = None,
