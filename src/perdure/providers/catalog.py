@@ -77,13 +77,13 @@ class Models:
         providers: Iterable[ProviderRow] = (),
         static: Mapping[str, ModelClient] | None = None,
         open_client: OpenClient = vendors.open_client,
-        list_models: ListModels = vendors.list_models,
+        list_models: ListModels | None = None,
     ):
         self.keyring = keyring
         self.settings = settings or CatalogSettings()
         self.static: Mapping[str, ModelClient] = {"demo": DemoModel(), **(static or {})}
         self._open_client = open_client
-        self._list_models = list_models
+        self._list_models = list_models or vendors.list_models
         self.listings = Listings(db, self._ask, self.settings.list_timeout, self.forget)
         self.directory = Directory(db, providers, self.listings.learn)
         self._clients: dict[str, tuple[ProviderRow, ModelClient]] = {}
@@ -94,16 +94,18 @@ class Models:
         self._task = asyncio.create_task(self._keep_fresh(), name="model-lists")
 
     async def close(self) -> None:
-        """Stop the background task and every question under way."""
+        """Stop the background task and every question under way, and hang up on all vendors."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self.listings.close()
+        await vendors.close_pool()
 
     async def warm(self) -> None:
         """Load what the first request would wait for: the stored lists and the price data."""
-        await asyncio.gather(self.directory.view(Actor()), asyncio.to_thread(prices.load))
+        types = {row.provider_type for row in self.directory.base()}
+        await asyncio.gather(self.directory.view(Actor()), asyncio.to_thread(_load, types))
 
     async def _keep_fresh(self) -> None:
         await self.warm()
@@ -249,7 +251,9 @@ class Models:
         raise self._unknown(view, handle, f"no provider is named {name!r}{advice and '.'}{advice}")
 
     def _unknown(self, view: View, handle: str, why: str) -> PerdureError:
-        return unknown_model(handle, [entry.handle for entry in self._entries(view) if entry.kind == "llm"], why)
+        return unknown_model(
+            handle, [entry.handle for entry in self._entries(view) if entry.kind == "llm"], why
+        )
 
     async def _served(self, row: ProviderRow, model: str) -> str | None:
         """The vendor's name of the model, or null if the provider is known not to serve it."""
@@ -290,6 +294,11 @@ class Models:
             view.entries = [entry_of(row, model, self.settings) for row, model in listed]
             view.entries.append(demo_entry())
         return view.entries
+
+
+def _load(types: set[str]) -> None:
+    prices.load()
+    vendors.warm(types)
 
 
 def _is_official(row: ProviderRow) -> bool:

@@ -39,7 +39,9 @@ def _models_owned_by(*owners: str) -> Callable[[Mapping[str, Any]], bool]:
 
 
 LOCAL_SERVERS = (
-    LocalServer("ollama", "ollama", 11434, "/api/tags", lambda answer: isinstance(answer.get("models"), list)),
+    LocalServer(
+        "ollama", "ollama", 11434, "/api/tags", lambda answer: isinstance(answer.get("models"), list)
+    ),
     LocalServer(
         "lmstudio", "lmstudio_openai", 1234, "/v1/models", lambda answer: isinstance(answer.get("data"), list)
     ),

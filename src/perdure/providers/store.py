@@ -87,28 +87,30 @@ def page_of(
     *,
     name: str | None = None,
     provider_type: str | None = None,
-) -> list[str]:
-    """The ids of a page of the organization's providers and of those without a row, in one order."""
-    columns = ("id", "name", "provider_type", "created_at")
-    stored = owned(providers, actor).with_only_columns(*(providers.c[column] for column in columns))
-    everything = union_all(stored, *(_as_select(row) for row in base)).subquery()
+) -> list[ProviderRow]:
+    """A page of the organization's providers and of those without a row, all in one order."""
+    without_row = {row.id: row for row in base}
+    ids = owned(providers, actor).with_only_columns(*LISTED)
+    everything = union_all(ids, *map(_as_select, without_row.values())).subquery()
     query: Select[Any] = select(everything)
     if name is not None:
         query = query.where(everything.c.name == name)
     if provider_type is not None:
         query = query.where(everything.c.provider_type == provider_type)
-    rows = paginate(conn, query, page, key=everything.c.created_at, id=everything.c.id)
-    return [row.id for row in rows]
+    found = [row.id for row in paginate(conn, query, page, key=everything.c.created_at, id=everything.c.id)]
+    stored = conn.execute(owned(providers, actor).where(providers.c.id.in_(found)))
+    rows = without_row | {row.id: _row(row) for row in stored}
+    return [rows[provider_id] for provider_id in found]
+
+
+LISTED = (providers.c.id, providers.c.name, providers.c.provider_type, providers.c.created_at)
 
 
 def _as_select(row: ProviderRow) -> Select[Any]:
     values = (row.id, row.name, row.provider_type, TIMELESS)
-    columns = (providers.c.id, providers.c.name, providers.c.provider_type, providers.c.created_at)
+    literals = (literal(value, column.type) for value, column in zip(values, LISTED, strict=True))
     return select(
-        *(
-            literal(value, column.type).label(column.name)
-            for value, column in zip(values, columns, strict=True)
-        )
+        *(expression.label(column.name) for expression, column in zip(literals, LISTED, strict=True))
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from perdure.providers.base import ToolSpec
 from perdure.providers.demo.facts import Fact, parse_line
+from perdure.providers.demo.understand import as_own, sentences, stated
 
 SECTION = re.compile(r"<memory_blocks>(.*?)</memory_blocks>", re.DOTALL)
 OPENING = re.compile(r"<([^<>\n/][^<>\n]*)>[ \t]*\n(?=(?:<description>|<metadata>|<warning>|<value>))")
@@ -79,17 +80,22 @@ def holds(block: Block, fact: Fact) -> bool:
     return any(parse_line(line) is None and word.search(line.lower()) for line in block.lines)
 
 
-def outdated(block: Block, fact: Fact) -> str | None:
-    """The line a new fact replaces: the same single-valued key, or a liking turned round."""
+def outdated(block: Block, fact: Fact) -> tuple[str, str] | None:
+    """The text a new fact replaces and what takes its place: the same single-valued key, or a liking turned.
+
+    A hand-written sentence keeps the rest of what it says.
+    """
+    opposite = {"Likes": "Dislikes", "Dislikes": "Likes"}.get(fact.key)
     for line in block.lines:
         known = parse_line(line)
-        if known is None:
-            continue
-        if fact.single and known.key.lower() == fact.key.lower() and not _same(known, fact):
-            return line
-        opposite = {"Likes": "Dislikes", "Dislikes": "Likes"}.get(fact.key)
-        if opposite == known.key and known.value.lower() == fact.value.lower():
-            return line
+        if known and fact.single and known.key.lower() == fact.key.lower() and not _same(known, fact):
+            return line, fact.line
+        if known and opposite == known.key and known.value.lower() == fact.value.lower():
+            return line, fact.line
+        for part in sentences(line) if known is None and fact.single else ():
+            for said in stated(as_own(part)):
+                if said.key == fact.key and said.value in part and part in block.value:
+                    return part, part.replace(said.value, fact.value, 1)
     return None
 
 
@@ -97,7 +103,9 @@ def _same(known: Fact | None, fact: Fact) -> bool:
     return known is not None and known.line.lower() == fact.line.lower()
 
 
-def plan_writes(facts: Iterable[Fact], blocks: list[Block], tools: Mapping[str, ToolSpec]) -> list[PlannedCall]:
+def plan_writes(
+    facts: Iterable[Fact], blocks: list[Block], tools: Mapping[str, ToolSpec]
+) -> list[PlannedCall]:
     """The calls that store facts: a replacement for each outdated line, one insertion for the rest of a block."""
     calls: list[PlannedCall] = []
     fresh: dict[str, tuple[Block, list[Fact]]] = {}
@@ -106,7 +114,7 @@ def plan_writes(facts: Iterable[Fact], blocks: list[Block], tools: Mapping[str, 
         if block is None or holds(block, fact):
             continue
         old = outdated(block, fact)
-        call = old and replace_call(block, old, fact.line, tools, (fact,))
+        call = old and replace_call(block, *old, tools, (fact,))
         if call:
             calls.append(call)
         else:
@@ -118,7 +126,9 @@ def plan_writes(facts: Iterable[Fact], blocks: list[Block], tools: Mapping[str, 
     return calls
 
 
-def plan_removals(wishes: Iterable[str], blocks: list[Block], tools: Mapping[str, ToolSpec]) -> list[PlannedCall]:
+def plan_removals(
+    wishes: Iterable[str], blocks: list[Block], tools: Mapping[str, ToolSpec]
+) -> list[PlannedCall]:
     """The calls that take the lines away which hold all content words of a wish to forget."""
     calls: list[PlannedCall] = []
     for wish in wishes:
@@ -166,6 +176,16 @@ def replace_call(
     return PlannedCall(names[0], arguments[names[0]], facts) if names else None
 
 
+def old_text(arguments: Mapping[str, Any]) -> str:
+    """The text a memory call replaces, whichever tool it calls."""
+    return str(arguments.get("old_string") or arguments.get("old_content") or "").strip()
+
+
+def new_text(arguments: Mapping[str, Any]) -> str:
+    """The text a memory call puts in another's place."""
+    return str(arguments.get("new_string") or arguments.get("new_content") or "").strip()
+
+
 def _with_line_break(block: Block, old: str, new: str) -> tuple[str, str]:
     """When a line is taken away, one of its line breaks goes too."""
     if not new and f"{old}\n" in block.value:
@@ -179,7 +199,7 @@ STOP_WORDS = frozenset(
     "a about all am an and are as at be been by can could did do does for from had has have he her hers him his how i "
     "if in is it its know let like me mine my of on or our please remember say search see she so tell that the their "
     "them then there they thing this those to told us was we were what when where which who why will with would you "
-    "your yours find look up ever already anything something mention mentioned talk talked said any".split()
+    "your yours find look up ever already anything something mention mentioned talk talked said any s d t m re ve ll".split()
 )
 
 

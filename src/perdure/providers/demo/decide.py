@@ -16,6 +16,8 @@ from perdure.providers.demo.blocks import (
     blocks_of,
     holds,
     home_of,
+    new_text,
+    old_text,
     plan_removals,
     plan_writes,
 )
@@ -27,7 +29,9 @@ from perdure.providers.demo.understand import Intent, read
 
 SEARCH, SAY = "conversation_search", "send_message"
 MOST_CALLS = 12  # in one turn; afterwards the demo only speaks
-EXPLICIT = re.compile(r"\b(?:call|use|run|invoke|execute)\s+(?:the\s+)?(?:tool\s+)?[`\"']?([A-Za-z_][\w-]*)", re.I)
+EXPLICIT = re.compile(
+    r"\b(?:call|use|run|invoke|execute)\s+(?:the\s+)?(?:tool\s+)?[`\"']?([A-Za-z_][\w-]*)", re.I
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,8 @@ def _was_tried(planned: PlannedCall, turn: Turn) -> bool:
     """Whether this turn made the call, or stored one of its facts, before."""
     made = [arguments_of(call) for call in turn.calls if call.name in MEMORY_TOOLS]
     texts = "\n".join(str(value) for arguments in made for value in arguments.values())
-    if planned.facts:
-        return any(fact.line in texts for fact in planned.facts)
+    if any(fact.line in texts for fact in planned.facts):
+        return True
     return any(planned.arguments.items() <= arguments.items() for arguments in made)
 
 
@@ -146,12 +150,11 @@ def _answer(scene: _Scene) -> str:
 
 def _about_facts(scene: _Scene) -> list[str]:
     stored, failed = _outcomes(scene)
-    lines = {line for fact in stored for line in [fact.line]}
-    waiting = [fact for fact in scene.intent.facts if fact.line not in lines and fact not in failed]
+    waiting = [fact for fact in scene.intent.facts if fact not in stored and fact not in failed]
     known = [fact for fact in waiting if _is_known(fact, scene.blocks)]
     lost = [fact for fact in waiting if fact not in known]
     return [
-        *([speak.noted(stored)] if stored else []),
+        *([speak.noted(stored, _replaced(scene))] if stored else []),
         *([speak.known_already(known)] if known else []),
         *(speak.not_stored(fact, reason) for fact, reason in failed.items()),
         *([speak.cannot_store(lost, bool(scene.blocks))] if lost else []),
@@ -172,8 +175,20 @@ def _outcomes(scene: _Scene) -> tuple[list[Fact], dict[Fact, str]]:
     return stored, failed
 
 
+def _replaced(scene: _Scene) -> list[str]:
+    """What this turn's calls put other facts in the place of."""
+    made = [arguments_of(call) for call in scene.turn.calls if call.name in MEMORY_TOOLS]
+    pairs = [(old_text(arguments), new_text(arguments)) for arguments in made]
+    return [old for old, new in pairs if old and new]
+
+
 def _mentions(call: ToolCall, fact: Fact) -> bool:
-    return call.name in MEMORY_TOOLS and any(fact.line in str(value) for value in arguments_of(call).values())
+    if call.name not in MEMORY_TOOLS:
+        return False
+    arguments = arguments_of(call)
+    written = [str(value) for value in arguments.values()]
+    replaced = bool(old_text(arguments)) and fact.value in new_text(arguments)
+    return replaced or any(fact.line in text for text in written)
 
 
 def _is_known(fact: Fact, blocks: Sequence[Block]) -> bool:
@@ -184,8 +199,12 @@ def _is_known(fact: Fact, blocks: Sequence[Block]) -> bool:
 def _about_removals(scene: _Scene) -> list[str]:
     if not scene.intent.forget:
         return []
-    removed = [call for call in scene.turn.calls if call.name in MEMORY_TOOLS and not _stores(call, scene.intent)]
-    done = [result for call in removed if (result := scene.turn.result_of(call)) and result.status == "success"]
+    removed = [
+        call for call in scene.turn.calls if call.name in MEMORY_TOOLS and not _stores(call, scene.intent)
+    ]
+    done = [
+        result for call in removed if (result := scene.turn.result_of(call)) and result.status == "success"
+    ]
     return [speak.forgotten(scene.intent.forget, bool(done))]
 
 

@@ -6,7 +6,17 @@ from typing import Literal
 About = Literal["human", "agent"]
 
 # Keys that hold one value at a time: a new one replaces the old. The others collect.
-SINGLE = {"Name", "Lives in", "From", "Works as", "Works at", "Age", "Birthday", "Born", "Prefers to be called"}
+SINGLE = {
+    "Name",
+    "Lives in",
+    "From",
+    "Works as",
+    "Works at",
+    "Age",
+    "Birthday",
+    "Born",
+    "Prefers to be called",
+}
 
 SPOKEN = {
     "Name": "your name is {}",
@@ -31,7 +41,7 @@ SPOKEN = {
     "Wants": "you want {}",
     "Allergic to": "you are allergic to {}",
     "Interested in": "you are interested in {}",
-    "Note": "“{}”",
+    "Note": "you asked me to remember “{}”",
 }
 
 

@@ -1,7 +1,7 @@
 """The demo as a model client: a decision, streamed word by word."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from uuid import uuid4
 
 from perdure.content.parts import Message, Text, ToolCall, ToolReturn
@@ -24,7 +24,9 @@ CHARACTERS_A_TOKEN = 4
 class DemoModel:
     """`demo/offline`: instant, free, always the same answer to the same request."""
 
-    async def stream(self, request: ModelRequest, exchange: Exchange | None = None) -> AsyncIterator[ModelEvent]:
+    async def stream(
+        self, request: ModelRequest, exchange: Exchange | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
         """Answer; the tokens it reports are estimates."""
         del exchange  # there is no wire to show
         step = decide(request)

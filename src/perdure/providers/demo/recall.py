@@ -1,16 +1,17 @@
 """Answering from memory and from what a search returned. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar, cast
 
 import orjson
 
 from perdure.providers.demo.blocks import Block, terms
 from perdure.providers.demo.facts import Fact, parse_line, upper_first
-from perdure.providers.demo.understand import Question, sentences, stated
+from perdure.providers.demo.understand import Question, as_own, sentences, stated
 
 MOST_LINES = 4
+T = TypeVar("T")
 
 # Words people ask with, and the keys that answer them.
 ALSO_CALLED = {
@@ -34,20 +35,8 @@ def known_facts(lines: Iterable[str], about: str = "human") -> list[Fact]:
     found: list[Fact] = []
     for line in lines:
         fact = parse_line(line)
-        found += [fact] if fact else [fact for part in sentences(line) for fact in stated(_as_own(part))]
+        found += [fact] if fact else [fact for part in sentences(line) for fact in stated(as_own(part))]
     return [Fact(fact.key, fact.value, "agent" if about == "agent" else fact.about) for fact in found]
-
-
-def _as_own(sentence: str) -> str:
-    """A line about the person as the person would say it: `The user's name is Ann`, `They live in Oslo`."""
-    sentence = re.sub(r"(?i)^(the |this )?(user|human|person)'s ", "My ", sentence)
-    match = re.match(
-        r"(?i)^(?:(?:the |this )?(?:user|human|person)|they|she|he) (?P<verb>\w+?)(?P<s>s|es)? (?P<rest>.+)$", sentence
-    )
-    if match is None:
-        return sentence
-    verb = {"i": "am", "ha": "have", "are": "am"}.get(match["verb"].lower(), match["verb"])
-    return f"I {verb} {match['rest']}"
 
 
 def from_memory(question: Question, blocks: Sequence[Block], told: Sequence[Fact] = ()) -> str | None:
@@ -62,10 +51,11 @@ def from_memory(question: Question, blocks: Sequence[Block], told: Sequence[Fact
         if said:
             return sentence(said)
     wanted = _wanted(question)
-    said = [fact.spoken for fact in _best(wanted, facts, lambda fact: _alike(fact.line))]
+    needed = min(2, len(wanted)) if question.kind == "other" else 1
+    said = [fact.spoken for fact in _best(wanted, _unique(facts), lambda fact: _alike(fact.line), needed)]
     if said:
         return sentence(said[:MOST_LINES])
-    quoted = _best(wanted, lines, _alike)[:MOST_LINES]
+    quoted = _best(wanted, lines, _alike, needed)[:MOST_LINES]
     return "My memory says: " + " ".join(f"“{line}”" for line in quoted) if quoted else None
 
 
@@ -154,12 +144,18 @@ def _alike(text: str) -> frozenset[str]:
     return frozenset(ALSO_CALLED.get(word, word) for word in terms(text))
 
 
-def _best(wanted: frozenset[str], items: Iterable[Any], words: Any) -> list[Any]:
-    """The items that share most words with the question, at least one."""
+def _best(
+    wanted: frozenset[str], items: Iterable[T], words: Callable[[T], frozenset[str]], needed: int = 1
+) -> list[T]:
+    """The items that share most words with the question, and as many as are needed."""
     scored = [(len(wanted & words(item)), item) for item in items]
     top = max((score for score, _ in scored), default=0)
-    return [item for score, item in scored if score == top] if top else []
+    return [item for score, item in scored if score == top] if top >= max(needed, 1) else []
 
 
 def _unique(facts: Iterable[Fact]) -> list[Fact]:
-    return list({fact.line.lower(): fact for fact in facts}.values())
+    """Facts without repetition; of a key that has one value, the first."""
+    kept: dict[str, Fact] = {}
+    for fact in facts:
+        kept.setdefault((fact.key if fact.single else fact.line).lower(), fact)
+    return list(kept.values())

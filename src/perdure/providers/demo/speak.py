@@ -23,13 +23,16 @@ def reply(parts: Sequence[str], *, label: bool) -> str:
     return f"{said}\n\n{LABEL}" if label and "offline demo" not in said else said
 
 
-def noted(facts: Sequence[Fact]) -> str:
-    """After facts were stored."""
+def noted(facts: Sequence[Fact], replaced: Sequence[str] = ()) -> str:
+    """After facts were stored, perhaps in the place of others."""
     name = next((fact.value for fact in facts if fact.key == "Name" and fact.about == "human"), None)
-    opening = f"Nice to meet you, {name}!" if name else "Noted."
-    rest = [fact.spoken for fact in facts if fact.value != name]
-    told = f"{sentence(rest)} " if rest else ""
-    return f"{opening} {told}I wrote that into my memory."
+    if name and not any(old.startswith("Name: ") for old in replaced):
+        opening, rest = f"Nice to meet you, {name}!", [fact for fact in facts if fact.value != name]
+    else:
+        opening, rest = "Noted.", list(facts)
+    told = f"{sentence([fact.spoken for fact in rest])} " if rest else ""
+    before = " ".join(f"“{old}”" for old in replaced)
+    return f"{opening} {told}I wrote that into my memory{f' in place of {before}' if before else ''}."
 
 
 def known_already(facts: Sequence[Fact]) -> str:
@@ -45,13 +48,17 @@ def not_stored(fact: Fact, reason: str) -> str:
 def cannot_store(facts: Sequence[Fact], has_blocks: bool) -> str:
     """When there is no way to store them."""
     lacks = "tool that edits memory" if has_blocks else "memory block to write to"
-    return f"I understood: {_inside(sentence([fact.spoken for fact in facts]))} But this agent has no {lacks}."
+    return (
+        f"I understood: {_inside(sentence([fact.spoken for fact in facts]))} But this agent has no {lacks}."
+    )
 
 
 def forgotten(wishes: Sequence[str], done: bool) -> str:
     """After a wish to forget."""
     what = " and ".join(f"“{wish}”" for wish in wishes)
-    return f"I took {what} out of my memory." if done else f"There was nothing about {what} in my memory blocks."
+    return (
+        f"I took {what} out of my memory." if done else f"There was nothing about {what} in my memory blocks."
+    )
 
 
 def tool_said(name: str, text: str, status: str) -> str:

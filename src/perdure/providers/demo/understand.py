@@ -13,6 +13,7 @@ from perdure.providers.demo.facts import Fact, upper_first
 LONGEST_TEXT = 20_000
 MOST_FACTS = 12
 LONGEST_VALUE = 300
+LONGEST_NAME = 5  # words
 
 QuestionKind = Literal["recall", "everything", "past", "agent", "other"]
 
@@ -47,7 +48,7 @@ def read(text: str) -> Intent:
         dropped = FORGET.match(plain)
         if dropped:
             forget.append(_clean(dropped["what"]))
-        elif is_question(plain):
+        elif is_question(plain) and not COMMAND.match(plain):
             question = question or classify(plain)
         else:
             for fact in stated(plain):
@@ -76,6 +77,19 @@ def stated(sentence: str) -> Iterator[Fact]:
         note = _clean(remember["what"])
         found = [Fact("Note", note)] if note else []
     yield from found
+
+
+def as_own(sentence: str) -> str:
+    """A line about the person as the person would say it: `The user's name is Ann`, `They live in Oslo`."""
+    sentence = re.sub(r"(?i)^(the |this )?(user|human|person)'s ", "My ", sentence)
+    match = re.match(
+        r"(?i)^(?:(?:the |this )?(?:user|human|person)|they|she|he) (?P<verb>\w+?)(?P<s>s|es)? (?P<rest>.+)$",
+        sentence,
+    )
+    if match is None:
+        return sentence
+    verb = {"i": "am", "ha": "have", "are": "am"}.get(match["verb"].lower(), match["verb"])
+    return f"I {verb} {match['rest']}"
 
 
 def is_question(sentence: str) -> bool:
@@ -141,9 +155,21 @@ def _keyed(key: str) -> Make:
 
 def _name(match: "re.Match[str]") -> Fact | None:
     value = _clean(match["value"])
-    if not value or value.lower().startswith(("not ", "n't")) or len(value.split()) > 5:
+    if not value or len(value.split()) > LONGEST_NAME:
         return None
     return Fact("Name", value.title() if value.islower() else value)
+
+
+def _introduction(match: "re.Match[str]") -> Fact | None:
+    """`I'm Ann`, but `I'm German` and `I'm Ready` are no names."""
+    value = _clean(match["value"])
+    if value.lower() in NATIONS:
+        return Fact("Is", value)
+    return None if value.split()[0].lower() in NO_NAME else Fact("Name", value)
+
+
+def _place(match: "re.Match[str]") -> Fact | None:
+    return Fact("Lives in", _clean(WHEN.sub("", _clean(match["value"]))))
 
 
 def _agent_name(match: "re.Match[str]") -> Fact | None:
@@ -154,7 +180,11 @@ def _agent_name(match: "re.Match[str]") -> Fact | None:
 def _possession(match: "re.Match[str]") -> Fact | None:
     """`my dog's name is Rex`, `my email is …`: the thing itself is the key."""
     thing, value = match["thing"].strip(), _clean(match["value"])
-    if thing.split()[-1].lower() in NO_THING or value.lower() in EMPTY_VALUES or value.lower().startswith("not "):
+    if (
+        thing.split()[-1].lower() in NO_THING
+        or value.lower() in EMPTY_VALUES
+        or value.lower().startswith("not ")
+    ):
         return None
     return Fact(upper_first(thing), value)
 
@@ -176,19 +206,19 @@ OFTEN = r"(?:really |also |still |just |now |currently |do |always |absolutely |
 VALUE = r"(?P<value>.+)$"
 
 STATEMENTS: tuple[tuple["re.Pattern[str]", Make], ...] = (
-    (_pattern(rf"^my (?:full |first |real )?name(?:'s| is| was)? (?:now |actually )?{VALUE}"), _name),
+    (_pattern(rf"^my (?:full |first |real )?name(?:'s| is) (?!not\b)(?:now |actually )?{VALUE}"), _name),
     (_pattern(rf"^(?:please |you can |just )*call me {VALUE}"), _name),
     (_pattern(rf"^i go by {VALUE}"), _name),
     (_pattern(rf"{I} (?:called|named) {VALUE}"), _name),
-    (re.compile(r"^(?:I'm|I am|Im|i'm|i am|im|This is|this is) (?P<value>[^\W\d_a-z][\w'-]*(?: [^\W\d_a-z][\w'-]*){0,2})\W*$"), _name),
+    (re.compile(r"^(?:I'm|I am|Im|i'm|i am|im|This is|this is) (?P<value>[^\W\d_a-z][\w'-]*(?: [^\W\d_a-z][\w'-]*){0,2})\W*$"), _introduction),
     (_pattern(rf"^(?:your name is|you are called|you're called|i(?:'ll| will) call you) (?:now )?{VALUE}"), _agent_name),
-    (_pattern(rf"^i {OFTEN}(?:live|reside|stay|am living|am based) (?:now |currently )?(?:in|at|near|on) {VALUE}"), _keyed("Lives in")),
-    (_pattern(rf"{I} {OFTEN}(?:living|based|located) (?:in|at|near|on) {VALUE}"), _keyed("Lives in")),
-    (_pattern(rf"^i(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) (?:from .+? )?(?:to|into) {VALUE}"), _keyed("Lives in")),
+    (_pattern(rf"^i {OFTEN}(?:live|reside|stay|am living|am based) (?:now |currently )?(?:in|at|near|on) {VALUE}"), _place),
+    (_pattern(rf"{I} {OFTEN}(?:living|based|located) (?:in|at|near|on) {VALUE}"), _place),
+    (_pattern(rf"^i(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) (?:from .+? )?(?:to|into) {VALUE}"), _place),
     (_pattern(rf"^i {OFTEN}live with {VALUE}"), _keyed("Lives with")),
     (_pattern(rf"^i(?:'m| am|m| come) (?:originally )?from {VALUE}"), _keyed("From")),
-    (_pattern(rf"^i(?:'m| am|m)? {OFTEN}work(?:ing)? as (?:an? )?{VALUE}"), _keyed("Works as")),
-    (_pattern(rf"^my (?:job|profession|occupation) is (?:an? )?{VALUE}"), _keyed("Works as")),
+    (_pattern(rf"^i(?:'m| am|m)? {OFTEN}work(?:ing)? as {VALUE}"), _keyed("Works as")),
+    (_pattern(rf"^my (?:job|profession|occupation) is {VALUE}"), _keyed("Works as")),
     (_pattern(rf"^i(?:'m| am|m)? {OFTEN}work(?:ing)? (?:at|for) {VALUE}"), _keyed("Works at")),
     (_pattern(rf"{I} (?P<value>\d{{1,3}})(?: years?(?: old)?)?\W*$"), _keyed("Age")),
     (_pattern(rf"^my age is (?P<value>\d{{1,3}})\W*$"), _keyed("Age")),
@@ -210,14 +240,42 @@ STATEMENTS: tuple[tuple["re.Pattern[str]", Make], ...] = (
     (_pattern(rf"^i {OFTEN}play {VALUE}"), _keyed("Plays")),
     (_pattern(rf"^i {OFTEN}study {VALUE}"), _keyed("Studies")),
     (_pattern(rf"^i {OFTEN}use {VALUE}"), _keyed("Uses")),
-    (_pattern(rf"^i {OFTEN}(?P<value>(?:want|plan|hope|intend) to .+)$"), _keyed("Wants")),
+    (_pattern(rf"^i {OFTEN}(?:want|plan|hope|intend) (?P<value>to .+)$"), _keyed("Wants")),
     (_pattern(rf"^my fav(?:ou?rite)? (?P<thing>[\w-]+(?: [\w-]+){{0,2}}) (?:is|are) (?:now )?{VALUE}"), _favourite),
     (_pattern(rf"^(?:i have )?my (?P<thing>[\w-]+(?: [\w-]+){{0,2}}) (?:is|are) (?:called|named) {VALUE}"), _named),
     (_pattern(rf"^my (?P<thing>[\w'-]+(?: [\w'-]+){{0,3}}?) (?:is|are) (?:now |on )?{VALUE}"), _possession),
 )  # fmt: skip
 
-NO_THING = {"question", "point", "problem", "guess", "bad", "opinion", "understanding", "pleasure", "fault", "idea", "god"}
-EMPTY_VALUES = {"", "it", "that", "this", "you", "them", "him", "her", "to", "so", "what", "how", "here", "there", "like"}
+NO_THING = {
+    "question",
+    "point",
+    "problem",
+    "guess",
+    "bad",
+    "opinion",
+    "understanding",
+    "pleasure",
+    "fault",
+    "idea",
+    "god",
+}
+EMPTY_VALUES = {
+    "",
+    "it",
+    "that",
+    "this",
+    "you",
+    "them",
+    "him",
+    "her",
+    "to",
+    "so",
+    "what",
+    "how",
+    "here",
+    "there",
+    "like",
+}
 
 VERBS = "live|work|like|love|enjoy|prefer|hate|dislike|speak|play|study|have|own|am|moved"
 SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!\bMrs\.)\s+|\n+|;\s+")
@@ -232,12 +290,12 @@ TRAILING = re.compile(
     re.IGNORECASE,
 )
 COURTESY = re.compile(
-    r"^(?:hi|hello|hey|hiya|good (?:morning|afternoon|evening)|well|oh|ok|okay|so|yes|yeah|no|nope|sorry|actually|"
-    r"correction|wait|and|but|also|now|please|thanks|thank you|by the way|btw|fyi|just so you know|"
-    r"(?:can|could|would|will) you (?:please )?(?=remember|note|call|forget|keep in mind|save)|"
-    r"i(?:'d| would) like you to (?=know|remember|forget)|know that|"
-    r"i (?:should |want to |wanted to |must )?(?:mention|add|say|tell you)|(?:you should know|i think|i mean)(?: that)?|"
-    r"for the record|there|everyone)(?:[,:!.\-]+ *| +that +| +|$)(?=\S)",
+    r"^(?:(?:can|could|would|will) you (?:please )?(?=remember|note|call|forget|keep in mind|save|write)|"
+    r"i(?:'d| would) like you to (?:know that )?(?=\S)|"
+    r"(?:hi|hello|hey|hiya|good (?:morning|afternoon|evening)|well|oh|ok|okay|so|yes|yeah|no|nope|sorry|actually|"
+    r"correction|wait|and|but|also|now|please|thanks|thank you|by the way|btw|fyi|just so you know|for the record|"
+    r"i (?:should |want to |wanted to |must )?(?:mention|add|say|tell you)|you should know|i think|i mean|there|everyone)"
+    r"(?:[,:!.\-]+ *| +that +| +)(?=\S))",
     re.IGNORECASE,
 )
 REMEMBER = re.compile(
@@ -246,10 +304,25 @@ REMEMBER = re.compile(
     re.IGNORECASE,
 )
 FORGET = re.compile(
-    r"^(?:forget|delete|erase|remove)(?: about)?(?: that| the fact that)? (?P<what>(?!it\b|about it\b).+)$", re.IGNORECASE
+    r"^(?:forget|delete|erase|remove)(?: about)?(?: that| the fact that)? (?P<what>(?!it\b|about it\b).+)$",
+    re.IGNORECASE,
 )
 GREETING = re.compile(r"^\W*(hi|hello|hey|hiya|good (morning|afternoon|evening)|greetings)\b")
 THANKS = re.compile(r"\b(thanks|thank you|cheers)\b")
+
+WHEN = re.compile(
+    r" (?:(?:last|this) (?:week|month|year|summer|winter|spring|autumn|\w+day)|yesterday|today|recently|in \d{4}|\w+ (?:days?|weeks?|months?|years?) ago|(?:since|for) .+|because .+|with my .+)$",
+    re.IGNORECASE,
+)
+NO_NAME = frozenset(
+    "ok okay fine good great well ready tired happy sad sorry back here there sure done not so very just from in at".split()
+)
+NATIONS = frozenset(
+    "american australian austrian belgian brazilian british canadian chinese czech danish dutch english european finnish "
+    "french german greek hungarian indian irish italian japanese korean mexican norwegian polish portuguese romanian russian "
+    "scottish spanish swedish swiss turkish ukrainian welsh buddhist catholic hindu jewish muslim vegan vegetarian".split()
+)
+COMMAND = re.compile(r"^(?:remember|note|keep in mind|save|write down)(?::| that\b| this\b)", re.IGNORECASE)
 
 ASKING = re.compile(
     r"^(what|what's|whats|who|who's|whose|where|where's|when|which|why|how|do|did|does|can|could|would|will|are|is|am|"
