@@ -74,6 +74,11 @@ class Settings(BaseModel):
         return f"sqlite:///{self.home / 'perdure.db'}"
 
     @property
+    def sealing_keys(self) -> list[str]:
+        """The configured encryption keys, newest first; empty when the home's key file counts."""
+        return [key.get_secret_value() for key in self.encryption_keys]
+
+    @property
     def environment(self) -> Mapping[str, str]:
         """The environment the settings were read from, for providers named there; empty in tests."""
         return self._environment

@@ -141,16 +141,23 @@ def _create(conn: Connection, tables: MetaData) -> None:
 def run_revisions(conn: Connection, revision: str | None) -> None:
     """Run all revisions after `revision` on a connection, in its transaction."""
     from alembic import command  # noqa: PLC0415 - 0.8 s of import
-    from alembic.config import Config  # noqa: PLC0415
     from alembic.script import ScriptDirectory  # noqa: PLC0415
 
-    config = Config(attributes={"connection": conn})
-    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
+    config = alembic_config(conn)
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if revision is not None and revision not in known:
         raise SchemaError(
             f"The database is at revision {revision}, which this version of Perdure does not know; a newer "
             "version was here. Start that version again, or restore a backup made before the upgrade."
         )
-    command.upgrade(config, HEAD)
+    command.upgrade(config, "head")
+
+
+def alembic_config(conn: Connection) -> Any:
+    """What Alembic needs to know to work on a connection."""
+    from alembic.config import Config  # noqa: PLC0415 - 0.8 s of import
+
+    config = Config(attributes={"connection": conn})
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config

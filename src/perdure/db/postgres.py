@@ -36,11 +36,15 @@ class PostgresDatabase:
         self.engine = postgres_engine(url, pool_size)
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def read(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         async with self._reading.connect() as conn:
             return await conn.run_sync(work, *args, **kwargs)
 
-    async def write(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         for _ in range(ATTEMPTS - 1):
             try:
                 return await self._write(work, *args, **kwargs)

@@ -65,11 +65,15 @@ class SqliteDatabase:
         self._local = threading.local()
         self._open: list[Connection] = []
 
-    async def read(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def read(
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         call = partial(self._run, "DEFERRED", work, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._readers, call)
 
-    async def write(self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def write(
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         call = partial(self._run, "IMMEDIATE", work, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._writer, call)
 

@@ -53,7 +53,8 @@ class UserNotFound(NotFound):
 
 def ensure_organization(conn: Connection, id: str, name: str) -> None:
     """Make the organization unless it is there."""
-    insert_new(conn, organizations, [{"id": id, "name": name, **_stamped()}])
+    row = {"id": id, "name": name, "privileged_tools": False, **_stamped()}
+    insert_new(conn, organizations, [row])
 
 
 def ensure_defaults(conn: Connection) -> None:

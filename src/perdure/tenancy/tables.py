@@ -1,6 +1,6 @@
 """Organizations, their users, and the keys that speak for them."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table
 
 from perdure.db.schema import id_column, metadata, moment, organization_column, stamps
 
@@ -9,7 +9,7 @@ organizations = Table(
     metadata,
     id_column(),
     Column("name", String, nullable=False),
-    Column("privileged_tools", Boolean, nullable=False, server_default=false()),
+    Column("privileged_tools", Boolean, nullable=False),
     *stamps(),
 )
 
@@ -33,7 +33,7 @@ api_keys = Table(
     Column("prefix", String, nullable=False, unique=True),
     Column("digest", String, nullable=False),
     Column("digest_key", String, nullable=False),
-    Column("admin", Boolean, nullable=False, server_default=false()),
+    Column("admin", Boolean, nullable=False),
     moment("expires_at"),
     *stamps(),
     Index(None, "organization_id", "name", unique=True),

@@ -1,0 +1,66 @@
+"""Doing one thing with the database from the command line."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from perdure.config import Settings
+from perdure.db import Database, connect
+from perdure.db.lock import take_database
+from perdure.db.migrate import Upgrade, check, current_revision, upgrade
+from perdure.server.tables import metadata
+from perdure.tenancy.store import ensure_defaults
+
+R = TypeVar("R")
+
+
+def with_database(
+    settings: Settings,
+    work: Callable[[Database], Awaitable[R]],
+    *,
+    exclusive: str | None = None,
+    ready: bool = True,
+) -> R:
+    """Open the configured database for one piece of work, which mostly wants it `ready`.
+
+    `exclusive` names what reserves a SQLite file; without it, a server may be at work beside us.
+    """
+
+    async def run() -> R:
+        async with open_database(settings) as db:
+            if ready:
+                await _make_ready(db, settings)
+            return await work(db)
+
+    held = take_database(settings.database_url, purpose=exclusive) if exclusive else None
+    try:
+        return asyncio.run(run())
+    finally:
+        if held:
+            held.release()
+
+
+@asynccontextmanager
+async def open_database(settings: Settings) -> AsyncGenerator[Database]:
+    """The configured database, closed at the end."""
+    db = connect(settings.database_url)
+    try:
+        yield db
+    finally:
+        await db.close()
+
+
+async def bring_up(db: Database, settings: Settings) -> Upgrade:
+    """Upgrade to the newest revision; copies of a SQLite file go to the home."""
+    folder, keep = settings.home / "backups", settings.database.backups
+    return await upgrade(db, settings.database_url, metadata, folder=folder, backups=keep)
+
+
+async def _make_ready(db: Database, settings: Settings) -> None:
+    """Fill an empty database; one of another revision is not changed under a server that may run."""
+    if await db.read(current_revision) is None:
+        await bring_up(db, settings)
+        await db.write(ensure_defaults)
+    else:
+        await check(db)
