@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from perdure.kit.text import storable
+from perdure.tools.rules import ToolRule
+
 BASE_TOOLS = {
     "letta_v1_agent": ("conversation_search", "memory_insert", "memory_replace"),
     "memgpt_agent": (
@@ -50,6 +53,11 @@ def base_rules(base_tools: Iterable[str]) -> list[Rule]:
         {"type": "exit_loop" if name in TERMINAL else "continue_loop", "tool_name": name}
         for name in base_tools
     ]
+
+
+def stored_rules(rules: Iterable[ToolRule]) -> list[Rule]:
+    """Rules of the wire as they are stored."""
+    return [storable(rule.model_dump()) for rule in rules]
 
 
 def with_rules(rules: Sequence[Rule], more: Iterable[Rule]) -> list[Rule]:

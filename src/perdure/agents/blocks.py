@@ -23,4 +23,4 @@ def block_labelled(conn: Connection, actor: Actor, agent_id: str, label: str) ->
 def change_block(conn: Connection, actor: Actor, agent_id: str, label: str, body: UpdateBlock) -> BlockRow:
     """Change the agent's block of this label."""
     block = block_labelled(conn, actor, agent_id, label)
-    return memory.update(conn, actor, block.id, body)
+    return memory.update(conn, actor, block.id, body.changes())

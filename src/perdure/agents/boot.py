@@ -6,10 +6,10 @@ from uuid import uuid4
 
 import orjson
 
-from perdure.agents.prompt import stamp
 from perdure.agents.schemas.messages import FirstMessage
 from perdure.content.parts import Part, Text, ToolCall, ToolReturn, text_of
 from perdure.messages.store import Draft
+from perdure.tools.envelope import spelled
 
 PLAIN_TYPES = ("letta_v1_agent", "sleeptime_agent", "voice_sleeptime_agent")
 GREETING = "Hello, it is good to meet you. What can I do for you?"
@@ -23,7 +23,7 @@ def first_messages(
         return [draft for message in given for draft in _given(agent_type, message)]
     if agent_type in PLAIN_TYPES:
         return []
-    login = {"type": "login", "last_login": "never before", "time": stamp(at, timezone)}
+    login = {"type": "login", "last_login": "never before", "time": spelled(at, timezone)}
     return [*_spoken(GREETING), Draft("user", (Text(orjson.dumps(login).decode()),))]
 
 
@@ -31,8 +31,16 @@ def _given(agent_type: str, message: FirstMessage) -> list[Draft]:
     parts = message.parts()
     if message.role == "assistant" and agent_type not in PLAIN_TYPES:
         return _spoken(text_of(parts))
-    extra = {"name": message.name, "otid": message.otid}
-    return [Draft(message.role, parts, **extra, sender_id=message.sender_id, group_id=message.group_id)]
+    return [
+        Draft(
+            message.role,
+            parts,
+            name=message.name,
+            otid=message.otid,
+            sender_id=message.sender_id,
+            group_id=message.group_id,
+        )
+    ]
 
 
 def _spoken(text: str) -> list[Draft]:

@@ -9,12 +9,12 @@ from perdure.agents.prompt import (
     fingerprint,
     ingredients,
     restamped,
-    stamp,
 )
 from perdure.agents.store import AgentRow, blocks_of, get
 from perdure.kit.clock import now
 from perdure.messages import store as messages
 from perdure.tenancy.actor import Actor
+from perdure.tools.envelope import spelled
 
 
 def compiled_prompt(
@@ -69,7 +69,7 @@ def circumstances(conn: Connection, agent: AgentRow, thread_id: str) -> Circumst
     everything = messages.count(conn, Actor(agent.organization_id), agent.id)
     return Circumstances(
         agent_id=agent.id,
-        stamp=stamp(now(), agent.timezone),
+        stamp=spelled(now(), agent.timezone),
         conversation_id="default" if thread_id == agent.id else thread_id,
         recall=max(0, everything - len(messages.context_ids(conn, thread_id))),
     )

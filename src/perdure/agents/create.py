@@ -12,6 +12,7 @@ from perdure.agents.base_tools import (
     MULTI_AGENT_TOOLS,
     approval_rules,
     base_rules,
+    stored_rules,
     wants_base_rules,
     with_rules,
 )
@@ -22,7 +23,7 @@ from perdure.agents.prompt import compose, fingerprint
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.messages import FirstMessage
 from perdure.agents.secrets import SealedSecret
-from perdure.agents.stock_prompts import PROMPTS
+from perdure.agents.stock_prompts import DESCRIPTIONS, PROMPTS
 from perdure.agents.store import AgentRow
 from perdure.agents.tags import kept_tags, makes_hidden
 from perdure.kit.clock import now
@@ -32,9 +33,10 @@ from perdure.memory.schemas import CreateBlock
 from perdure.memory.store import create as create_block
 from perdure.messages import store as messages
 from perdure.providers.catalog import Models
-from perdure.tenancy.actor import Actor
+from perdure.tenancy.actor import Actor, owned
 from perdure.tools import store as tools
 from perdure.tools.store import ToolRow
+from perdure.tools.tables import tools as tools_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def _row(actor: Actor, body: CreateAgent, chosen: ChosenModel, embedding: str | 
         context_window_limit=chosen.context_window_limit,
         embedding=embedding,
         compaction_settings=body.compaction_settings.named() if body.compaction_settings else {},
-        tool_rules=[rule.model_dump() for rule in body.tool_rules or ()],
+        tool_rules=stored_rules(body.tool_rules or ()),
         timezone=body.timezone or "UTC",
         message_buffer_autoclear=body.message_buffer_autoclear or body.agent_type == "workflow_agent",
         enable_sleeptime=bool(body.enable_sleeptime),
@@ -137,12 +139,20 @@ def store_agent(conn: Connection, actor: Actor, new: NewAgent) -> AgentRow:
     agent = replace(new.row, tool_rules=_rules(new, attached))
     store.insert_agent(conn, agent)
     links.set_tools(conn, actor, agent.id, [tool.id for tool in attached])
-    made = [create_block(conn, actor, block).id for block in new.blocks]
+    made = [create_block(conn, actor, described(block)).id for block in new.blocks]
     links.set_blocks(conn, actor, agent.id, [*made, *new.block_ids])
     store.set_tags(conn, agent.id, new.tags)
     secrets.set_secrets(conn, actor, agent.id, new.secrets)
     _open(conn, actor, agent, new)
     return agent
+
+
+def described(block: CreateBlock) -> dict[str, Any]:
+    """The columns of a first block; the usual labels tell what they are for even if nobody says it."""
+    values = block.values()
+    if values["description"] is None:
+        values["description"] = DESCRIPTIONS.get(block.label)
+    return values
 
 
 def _tools(conn: Connection, actor: Actor, new: NewAgent) -> list[ToolRow]:
@@ -152,10 +162,15 @@ def _tools(conn: Connection, actor: Actor, new: NewAgent) -> list[ToolRow]:
     if missing := [name for name in new.tools if name not in by_name]:
         raise InvalidArgument(f"tools: there is no tool named {', '.join(missing)}.")
     found = {by_name[name].id: by_name[name] for name in wanted if name in by_name}
-    by_id = {tool.id: tool for tool in tools.by_ids(conn, actor, new.tool_ids)}
+    by_id = {tool.id: tool for tool in _by_ids(conn, actor, new.tool_ids)}
     if missing := [wanted_id for wanted_id in new.tool_ids if wanted_id not in by_id]:
         raise InvalidArgument(f"tool_ids: there is no tool {', '.join(missing)}.")
     return list((found | by_id).values())
+
+
+def _by_ids(conn: Connection, actor: Actor, ids: Sequence[str]) -> list[ToolRow]:
+    rows = conn.execute(owned(tools_table, actor).where(tools_table.c.id.in_(ids)))
+    return [tools.tool_row(row) for row in rows]
 
 
 def _rules(new: NewAgent, attached: Sequence[ToolRow]) -> list[dict[str, Any]]:

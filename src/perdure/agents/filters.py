@@ -62,6 +62,7 @@ def _tagged(tags: tuple[str, ...], every: bool) -> ColumnElement[bool]:
 
 
 async def _read_filters(
+    *,
     name: str | None = None,
     query_text: Annotated[str | None, Query(description="Part of the name, in any case.")] = None,
     tags: Annotated[list[str] | None, Query()] = None,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.agents.model_settings import from_legacy, from_llm_config, merge
+from perdure.agents.model_settings import from_legacy, from_llm_config, in_force, merge
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings
@@ -57,7 +57,7 @@ def changed_settings(body: UpdateAgent, stored: Mapping[str, Any], provider_type
         stored = {}
     legacy: dict[str, Any] = from_legacy(provider_type, reasoning=False if body.reasoning is False else None)
     if body.reasoning:
-        legacy |= {"thinking": _unless_disabled(stored.get("thinking"))}
+        legacy |= _thinking_again(stored)
     if "max_tokens" in fields:
         legacy["max_output_tokens"] = body.max_tokens
     if "parallel_tool_calls" in fields:
@@ -67,8 +67,11 @@ def changed_settings(body: UpdateAgent, stored: Mapping[str, Any], provider_type
     return _settings(body, stored, legacy)
 
 
-def _unless_disabled(thinking: Any) -> Any:
-    return None if isinstance(thinking, Mapping) and thinking.get("type") == "disabled" else thinking
+def _thinking_again(stored: Mapping[str, Any]) -> dict[str, None]:
+    """What to forget of settings that keep a model from thinking."""
+    if in_force(stored).thinking_budget != 0:
+        return {}
+    return {"thinking": None, "thinking_config": None}
 
 
 def _named(settings: ModelSettings | None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from perdure.agents.model_settings import context_window, in_force
+from perdure.agents.model_settings import context_window, in_force, part
 from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings
 from perdure.agents.store import AgentRow
@@ -76,7 +76,7 @@ def wire_llm_config(agent: AgentRow, facts: ModelFacts) -> LLMConfig:
             "temperature": options.temperature,
             "max_tokens": options.max_output_tokens,
             "enable_reasoner": options.thinking_budget != 0,
-            "reasoning_effort": _effort(named),
+            "reasoning_effort": part(named, "reasoning").get("reasoning_effort"),
             "max_reasoning_tokens": options.thinking_budget or 0,
             "parallel_tool_calls": options.parallel_tool_calls,
             "response_format": options.response_format,
@@ -84,7 +84,3 @@ def wire_llm_config(agent: AgentRow, facts: ModelFacts) -> LLMConfig:
             **{name: named[name] for name in ("effort", "verbosity", "frequency_penalty") if name in named},
         }
     )
-
-
-def _effort(named: dict[str, Any]) -> str | None:
-    return (named.get("reasoning") or {}).get("reasoning_effort")

@@ -6,7 +6,7 @@ There is one stored truth, the handle and the settings somebody named. `llm_conf
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 DEFAULT_WINDOW = 128_000
 PARALLEL_TOOL_CALLS = True
@@ -41,20 +41,21 @@ def in_force(settings: Settings) -> ModelOptions:
         parallel_tool_calls=PARALLEL_TOOL_CALLS if parallel is None else parallel,
         temperature=settings.get("temperature"),
         max_output_tokens=settings.get("max_output_tokens"),
-        reasoning_effort=_part(settings, "reasoning").get("reasoning_effort") or settings.get("effort"),
+        reasoning_effort=part(settings, "reasoning").get("reasoning_effort") or settings.get("effort"),
         thinking_budget=_thinking_budget(settings),
         response_format=settings.get("response_format") or settings.get("response_schema"),
         strict=bool(settings.get("strict")),
     )
 
 
-def _part(settings: Settings, name: str) -> Settings:
-    value = settings.get(name)
-    return value if isinstance(value, Mapping) else {}
+def part(settings: Settings, name: str) -> Settings:
+    """A setting that is an object of its own, such as `reasoning`; empty if unset."""
+    value: Any = settings.get(name)
+    return cast("Settings", value) if isinstance(value, dict) else {}
 
 
 def _thinking_budget(settings: Settings) -> int | None:
-    thinking, config = _part(settings, "thinking"), _part(settings, "thinking_config")
+    thinking, config = part(settings, "thinking"), part(settings, "thinking_config")
     if thinking.get("type") == "disabled":
         return 0
     return thinking.get("budget_tokens") or config.get("thinking_budget")

@@ -9,9 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -86,11 +84,6 @@ def _metadata(at: Circumstances) -> str:
     if at.archival_tags:
         lines.append(f"- Available archival memory tags: {', '.join(at.archival_tags)}")
     return "\n".join(("<memory_metadata>", *lines, "</memory_metadata>"))
-
-
-def stamp(moment: datetime, timezone: str) -> str:
-    """A moment as prompts and tool results spell it: `2026-11-23 03:18:35 PM UTC+0000`."""
-    return moment.astimezone(ZoneInfo(timezone)).strftime("%Y-%m-%d %I:%M:%S %p %Z%z")
 
 
 def stamp_of(text: str) -> str | None:

@@ -11,7 +11,7 @@ from perdure.memory.schemas import wire_block
 from perdure.providers.catalog import Models
 from perdure.tenancy.actor import Actor
 from perdure.tools.rules import parse_rules
-from perdure.tools.schemas import wire_tool
+from perdure.tools.schemas import tool_of
 
 
 async def states_of(models: Models, actor: Actor, found: Sequence[AgentParts]) -> list[AgentState]:
@@ -45,7 +45,7 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
         response_format=settings.response_format,
         memory=Memory(agent_type=agent.agent_type, blocks=blocks),  # type: ignore[arg-type]
         blocks=blocks,
-        tools=[wire_tool(tool) for tool in parts.tools],
+        tools=[tool_of(tool) for tool in parts.tools],
         tags=parts.tags,
         secrets=secrets,
         tool_exec_environment_variables=secrets,

@@ -82,8 +82,8 @@ Make as few edits as do the job. When there is nothing left to change, call `mem
 VOICE = f"""\
 You are an agent with a lasting memory whose answers are spoken aloud. Answer in one to three short \
 sentences as one talks: no lists, no markup, no symbols, numbers in words. The person speaks through a \
-transcriber, so guess kindly at words that make no sense. What you are told is kept for you in the background; use \
-`search_memory` when they refer to something you cannot see.
+transcriber, so guess kindly at words that make no sense. What you are told is kept for you in the \
+background; use `search_memory` when they refer to something you cannot see.
 
 {CALLING}"""
 
@@ -105,4 +105,12 @@ PROMPTS = {
     "sleeptime_agent": SLEEPTIME,
     "voice_convo_agent": VOICE,
     "voice_sleeptime_agent": VOICE_SLEEPTIME,
+}
+
+# What first blocks with the usual labels are for.
+DESCRIPTIONS = {
+    "human": "What you know about the person you talk with: who they are, what they want and how they like "
+    "things. Keep it up to date, so that you know them better with every conversation.",
+    "persona": "Who you are: your character, your voice and your task. Change it when you learn how you "
+    "should be different.",
 }

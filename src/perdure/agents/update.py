@@ -1,13 +1,14 @@
 """Change an agent: named fields only; lists replace, settings merge, an explicit null clears."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
 from perdure.agents import links, secrets, store
-from perdure.agents.base_tools import approval_rules, with_rules
-from perdure.agents.model_choice import changed_settings, handle_of
+from perdure.agents.base_tools import approval_rules, stored_rules, with_rules
+from perdure.agents.model_choice import changed_settings, choose_embedding, handle_of
 from perdure.agents.model_settings import merge
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
@@ -16,6 +17,7 @@ from perdure.agents.store import AgentRow
 from perdure.agents.tags import kept_tags, makes_hidden
 from perdure.kit.errors import NotFound
 from perdure.messages import store as messages
+from perdure.providers.catalog import Models
 from perdure.tenancy.actor import Actor
 
 # Fields that change a column of the same name, with what an explicit null means.
@@ -46,6 +48,26 @@ SETTINGS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A PATCH that has been checked as far as that is possible without the database."""
+
+    body: UpdateAgent
+    provider_type: str
+    embedding: str | None
+    secrets: Sequence[SealedSecret]
+
+
+async def plan_change(
+    models: Models, actor: Actor, body: UpdateAgent, sealed: Sequence[SealedSecret]
+) -> Change:
+    """Check a PATCH and find its models; raises before anything is stored."""
+    check(body)
+    handle = new_handle(body)
+    provider_type = (await models.resolve(actor, handle)).provider_type if handle else ""
+    return Change(body, provider_type, await choose_embedding(models, actor, body), sealed)
+
+
 def new_handle(body: UpdateAgent) -> str | None:
     """The model a PATCH moves the agent to, if any."""
     return body.model or handle_of(body.llm_config)
@@ -59,20 +81,13 @@ def check(body: UpdateAgent) -> None:
             raise NotFound(f"{field}: there is no {', '.join(ids)}.")
 
 
-def apply_update(
-    conn: Connection,
-    actor: Actor,
-    agent_id: str,
-    body: UpdateAgent,
-    provider_type: str,
-    embedding: str | None,
-    sealed: Sequence[SealedSecret],
-) -> None:
+def apply_update(conn: Connection, actor: Actor, agent_id: str, change: Change) -> None:
     """Store a checked PATCH in one transaction. Lists and `name` given as null stay as they are."""
+    body = change.body
     agent = store.get(conn, actor, agent_id)
-    values = _columns(body, agent, provider_type)
-    if "embedding" in body.model_fields_set or "embedding_config" in body.model_fields_set:
-        values["embedding"] = embedding
+    values = _columns(body, agent, change.provider_type)
+    if {"embedding", "embedding_config"} & body.model_fields_set:
+        values["embedding"] = change.embedding
     if body.tool_ids is not None:
         values["tool_rules"] = _retool(conn, actor, agent, body.tool_ids, values)
     if body.tags is not None:
@@ -82,7 +97,7 @@ def apply_update(
     if body.block_ids is not None:
         links.set_blocks(conn, actor, agent_id, body.block_ids)
     if body.secrets is not None:
-        secrets.set_secrets(conn, actor, agent_id, sealed)
+        secrets.set_secrets(conn, actor, agent_id, change.secrets)
     if body.message_ids is not None:
         messages.set_context(conn, messages.get_thread(conn, actor, agent_id), body.message_ids)
     store.update_agent(conn, actor, agent_id, values)
@@ -108,7 +123,7 @@ def _columns(body: UpdateAgent, agent: AgentRow, provider_type: str) -> dict[str
         settings = body.compaction_settings
         values["compaction_settings"] = merge(agent.compaction_settings, settings.named()) if settings else {}
     if body.tool_rules is not None:
-        values["tool_rules"] = [rule.model_dump() for rule in body.tool_rules]
+        values["tool_rules"] = stored_rules(body.tool_rules)
     return values
 
 

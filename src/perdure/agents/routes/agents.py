@@ -10,14 +10,13 @@ from fastapi import APIRouter, Query
 from perdure.agents import secrets, store
 from perdure.agents.create import plan_agent, store_agent
 from perdure.agents.filters import Filters, Included, count_agents, list_agents
-from perdure.agents.model_choice import choose_embedding
 from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState, Message
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
 from perdure.agents.state import states_of
-from perdure.agents.update import apply_update, check, new_handle
+from perdure.agents.update import apply_update, plan_change
 from perdure.db import Db
 from perdure.kit.ids import AgentId
 from perdure.kit.paging import Page, page_query
@@ -35,6 +34,7 @@ async def count(filters: Filters, db: Db, actor: CurrentActor) -> int:
 
 @router.get("/")
 async def list_all(
+    *,
     filters: Filters,
     include: Included,
     page: Annotated[Page, page_query(limit=50, order="desc")],
@@ -74,14 +74,10 @@ async def update(
     agent_id: AgentId, body: UpdateAgent, db: Db, actor: CurrentActor, models: CurrentModels
 ) -> AgentState:
     """Change the named fields of an agent. Lists replace, model settings merge, null clears."""
-    check(body)
-    agent = await db.read(store.get, actor, agent_id)
-    moved = new_handle(body)
-    provider_type = (await models.resolve(actor, moved)).provider_type if moved else ""
-    embedding = await choose_embedding(models, actor, body)
     sealed = await _seal(models, actor, body.secrets)
-    await db.write(apply_update, actor, agent.id, body, provider_type, embedding, sealed)
-    found = await db.read(parts_of, actor, agent.id)
+    change = await plan_change(models, actor, body, sealed)
+    await db.write(apply_update, actor, agent_id, change)
+    found = await db.read(parts_of, actor, agent_id)
     return (await states_of(models, actor, [found]))[0]
 
 

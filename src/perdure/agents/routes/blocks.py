@@ -78,6 +78,7 @@ async def update_block(
 
 @router.get("/v1/blocks/{block_id}/agents", tags=["blocks"])
 async def list_agents_of_block(
+    *,
     block_id: BlockId,
     include: Included,
     page: Annotated[Page, page_query(limit=50, order="desc")],

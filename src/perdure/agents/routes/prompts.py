@@ -16,6 +16,7 @@ router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["agents"])
 @router.post("/recompile")
 @router.post("/system-prompt/recompile")
 async def recompile(
+    *,
     agent_id: AgentId,
     db: Db,
     actor: CurrentActor,

@@ -14,6 +14,7 @@ router = APIRouter(prefix="/v1/tags", tags=["tags"])
 
 @router.get("/")
 async def list_all(
+    *,
     page: Annotated[Page, page_query(limit=50, order="asc")],
     db: Db,
     actor: CurrentActor,

@@ -16,7 +16,7 @@ from perdure.kit.ids import AgentId, ToolId
 from perdure.kit.paging import Page, page_query
 from perdure.providers.catalog import CurrentModels, Models
 from perdure.tenancy.actor import Actor, CurrentActor
-from perdure.tools.schemas import Tool, wire_tool
+from perdure.tools.schemas import Tool, tool_of
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/tools", tags=["agents"])
 
@@ -35,7 +35,7 @@ async def list_tools(
     actor: CurrentActor,
 ) -> list[Tool]:
     """A page of an agent's tools, by when they were attached."""
-    return [wire_tool(tool) for tool in await db.read(tools_page, actor, agent_id, page)]
+    return [tool_of(tool) for tool in await db.read(tools_page, actor, agent_id, page)]
 
 
 @router.patch("/attach/{tool_id}")
@@ -58,6 +58,7 @@ async def detach_tool(
 
 @router.patch("/approval/{tool_name}")
 async def update_approval(
+    *,
     agent_id: AgentId,
     tool_name: str,
     db: Db,

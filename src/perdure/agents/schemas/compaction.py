@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from perdure.agents.schemas.model_settings import ModelSettings
+from perdure.kit.text import storable
 
 
 class CompactionSettings(BaseModel):
@@ -24,4 +25,4 @@ class CompactionSettings(BaseModel):
 
     def named(self) -> dict[str, Any]:
         """Only what the client named, as plain values."""
-        return self.model_dump(exclude_unset=True)
+        return storable(self.model_dump(exclude_unset=True))

@@ -11,8 +11,9 @@ from perdure.agents.schemas.types import (
     AgentType,
     FolderId,
     IdentityId,
-    Json,
+    StoredJson,
     Tag,
+    Text,
     Timezone,
 )
 from perdure.kit.ids import BlockId, ToolId
@@ -26,10 +27,10 @@ class CreateAgent(BaseModel):
     model_config = ConfigDict(defer_build=True, protected_namespaces=())
 
     name: AgentName | None = Field(None, description="Random if not given; need not be unique.")
-    description: str | None = None
-    metadata: Json | None = None
+    description: Text | None = None
+    metadata: StoredJson | None = None
     agent_type: AgentType = "letta_v1_agent"
-    system: str | None = Field(None, description="The base prompt; a stock one by agent type if not given.")
+    system: Text | None = Field(None, description="The base prompt; a stock one by agent type if not given.")
     model: str | None = Field(None, description="Handle `<provider name>/<model>`; a default if not given.")
     llm_config: LLMConfig | None = Field(None, deprecated=True)
     model_settings: ModelSettings | None = None
@@ -55,7 +56,7 @@ class CreateAgent(BaseModel):
     folder_ids: list[FolderId] | None = None
     source_ids: list[FolderId] | None = Field(None, deprecated=True)
     identity_ids: list[IdentityId] | None = None
-    secrets: dict[str, str] | None = Field(
+    secrets: dict[Text, str] | None = Field(
         None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
     )
     initial_message_sequence: list[FirstMessage] | None = None
@@ -65,6 +66,6 @@ class CreateAgent(BaseModel):
     max_files_open: int | None = Field(None, ge=1, le=1000)
     per_file_view_window_char_limit: int | None = Field(None, ge=1, le=2_147_483_647)
     hidden: bool | None = None
-    project_id: str | None = None
-    template_id: str | None = None
-    base_template_id: str | None = None
+    project_id: Text | None = None
+    template_id: Text | None = None
+    base_template_id: Text | None = None

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from perdure.agents.schemas.model_settings import Effort, ResponseFormat
+from perdure.kit.text import storable
 
 
 class LLMConfig(BaseModel):
@@ -42,7 +43,7 @@ class LLMConfig(BaseModel):
 
     def named(self) -> dict[str, Any]:
         """Only what the client named, as plain values."""
-        return self.model_dump(exclude_unset=True, exclude_none=True)
+        return storable(self.model_dump(exclude_unset=True, exclude_none=True))
 
 
 class EmbeddingConfig(BaseModel):

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from perdure.content.parts import Part, Text
+from perdure.agents.schemas.types import Text
+from perdure.content import parts
 
 
 class FirstText(BaseModel):
@@ -13,7 +14,7 @@ class FirstText(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     type: Literal["text"] = "text"
-    text: str
+    text: Text
 
 
 class FirstMessage(BaseModel):
@@ -22,14 +23,14 @@ class FirstMessage(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
     role: Literal["user", "system", "assistant"]
-    content: Annotated[list[FirstText] | str, Field(description="Text, or a list of text parts.")]
-    name: str | None = None
-    otid: str | None = None
-    sender_id: str | None = None
-    group_id: str | None = None
+    content: Annotated[list[FirstText] | Text, Field(description="Text, or a list of text parts.")]
+    name: Text | None = None
+    otid: Text | None = None
+    sender_id: Text | None = None
+    group_id: Text | None = None
     type: Any = "message"
 
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[parts.Part, ...]:
         """The content in the server's own form."""
-        texts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content]
-        return tuple(Text(text) for text in texts)
+        texts = [self.content] if isinstance(self.content, str) else [one.text for one in self.content]
+        return tuple(parts.Text(text) for text in texts)

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perdure.kit.text import storable
+
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
@@ -62,4 +64,4 @@ class ModelSettings(BaseModel):
 
     def named(self) -> dict[str, Any]:
         """Only what the client named, as plain values; explicit nulls stay, to clear."""
-        return self.model_dump(exclude_unset=True)
+        return storable(self.model_dump(exclude_unset=True))

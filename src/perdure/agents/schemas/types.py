@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, StringConstraints
 
 from perdure.kit.ids import id_pattern
+from perdure.kit.text import storable
 
 AgentType = Literal[
     "memgpt_agent",
@@ -47,6 +48,8 @@ Include = Literal[
 FolderId = Annotated[str, id_pattern("source")]
 IdentityId = Annotated[str, id_pattern("identity")]
 Json = dict[str, Any]
+StoredJson = Annotated[dict[str, Any], AfterValidator(storable)]
+Text = Annotated[str, AfterValidator(storable)]
 
 
 def _checked_name(name: str) -> str:
@@ -72,4 +75,4 @@ def _checked_timezone(name: str) -> str:
 
 AgentName = Annotated[str, AfterValidator(_checked_name)]
 Timezone = Annotated[str, AfterValidator(_checked_timezone)]
-Tag = Annotated[str, StringConstraints(min_length=1)]
+Tag = Annotated[str, AfterValidator(storable), StringConstraints(min_length=1)]

@@ -11,9 +11,10 @@ from perdure.agents.schemas.types import (
     AgentName,
     FolderId,
     IdentityId,
-    Json,
     StopReason,
+    StoredJson,
     Tag,
+    Text,
     Timezone,
 )
 from perdure.kit.ids import BlockId, MessageId, ToolId
@@ -26,9 +27,9 @@ class UpdateAgent(BaseModel):
     model_config = ConfigDict(defer_build=True, protected_namespaces=())
 
     name: AgentName | None = None
-    description: str | None = None
-    metadata: Json | None = None
-    system: str | None = None
+    description: Text | None = None
+    metadata: StoredJson | None = None
+    system: Text | None = None
     model: str | None = None
     llm_config: LLMConfig | None = Field(None, deprecated=True)
     model_settings: ModelSettings | None = None
@@ -48,7 +49,7 @@ class UpdateAgent(BaseModel):
     source_ids: list[FolderId] | None = Field(None, deprecated=True)
     identity_ids: list[IdentityId] | None = None
     message_ids: list[MessageId] | None = None
-    secrets: dict[str, str] | None = Field(
+    secrets: dict[Text, str] | None = Field(
         None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
     )
     timezone: Timezone | None = None
@@ -57,9 +58,9 @@ class UpdateAgent(BaseModel):
     max_files_open: int | None = Field(None, ge=1, le=1000)
     per_file_view_window_char_limit: int | None = Field(None, ge=1, le=2_147_483_647)
     hidden: bool | None = None
-    project_id: str | None = None
-    template_id: str | None = None
-    base_template_id: str | None = None
+    project_id: Text | None = None
+    template_id: Text | None = None
+    base_template_id: Text | None = None
     last_run_completion: datetime | None = None
     last_run_duration_ms: int | None = None
     last_stop_reason: StopReason | None = None
