@@ -37,7 +37,7 @@ from perdure.providers.handles import (
     split_handle,
     unknown_model,
 )
-from perdure.providers.listing import Listings, is_known
+from perdure.providers.listing import Listings, in_time, is_known
 from perdure.providers.retry import with_retries
 from perdure.providers.settings import CatalogSettings
 from perdure.providers.store import Listing
@@ -77,14 +77,14 @@ class Models:
         providers: Iterable[ProviderRow] = (),
         static: Mapping[str, ModelClient] | None = None,
         open_client: OpenClient = vendors.open_client,
-        list_models: ListModels | None = None,
+        list_models: ListModels = vendors.list_models,
     ):
         self.keyring = keyring
         self.settings = settings or CatalogSettings()
         self.static: Mapping[str, ModelClient] = {"demo": DemoModel(), **(static or {})}
         self._open_client = open_client
-        self._list_models = list_models or vendors.list_models
-        self.listings = Listings(db, self._ask, self.settings.list_timeout, self.forget)
+        self._list_models = list_models
+        self.listings = Listings(db, self._ask, self.forget)
         self.directory = Directory(db, providers, self.listings.learn)
         self._clients: dict[str, tuple[ProviderRow, ModelClient]] = {}
         self._task: asyncio.Task[None] | None = None
@@ -199,13 +199,12 @@ class Models:
             headers=row.headers,
         )
 
-    async def ask(self, endpoint: Endpoint) -> list[ListedModel]:
+    async def ask(self, endpoint: Endpoint) -> tuple[ListedModel, ...]:
         """The models an endpoint lists, without keeping anything; raises its refusal."""
-        async with asyncio.timeout(self.settings.list_timeout):
-            return list(await self._list_models(endpoint))
+        return await in_time(endpoint.name, self._list_models(endpoint), self.settings.list_timeout)
 
-    async def _ask(self, row: ProviderRow) -> Iterable[ListedModel]:
-        return await self._list_models(self.endpoint(row))
+    async def _ask(self, row: ProviderRow) -> tuple[ListedModel, ...]:
+        return await self.ask(self.endpoint(row))
 
     def _opened(self, row: ProviderRow, secret: str | None) -> str | None:
         if secret is None or row.organization_id is None:

@@ -15,7 +15,7 @@ from perdure.providers.tables import ProviderRow
 CONNECT_SECONDS = 0.3
 ANSWER_SECONDS = 1.0
 LARGEST_ANSWER = 1_000_000
-LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal"}  # noqa: S104 - read, not bound
+LOOPBACK = {"localhost", "127.0.0.1", "::1", "0.0.0.0", "host.docker.internal"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from perdure.kit.errors import Conflict, PerdureError
 from perdure.kit.ids import new_id
 from perdure.providers import store
 from perdure.providers.catalog import Models
-from perdure.providers.schemas import ProviderCreate, ProviderUpdate
+from perdure.providers.schemas import ProviderCreate, ProviderUpdate, plain
 from perdure.providers.tables import Origin, ProviderRow
 from perdure.tenancy.actor import Actor
 
@@ -94,10 +94,10 @@ def _check_name(models: Models, body: ProviderCreate) -> None:
 
 
 def _sealed(models: Models, actor: Actor, provider_id: str, secret: SecretStr | None) -> str | None:
-    if secret is None:
+    text = plain(secret)
+    if text is None:
         return None
-    plain, organization = secret.get_secret_value().strip(), actor.organization_id
-    return models.keyring.seal(plain, table="providers", row=provider_id, organization=organization)
+    return models.keyring.seal(text, table="providers", row=provider_id, organization=actor.organization_id)
 
 
 async def _learn(models: Models, row: ProviderRow) -> None:

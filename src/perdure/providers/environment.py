@@ -1,7 +1,8 @@
 """Providers that the environment or the configuration file names. They have no rows and keep their keys."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from perdure.kit.ids import stable_id
 from perdure.providers.settings import ProviderSettings, checked_url
@@ -44,13 +45,14 @@ KEY_NAMES = ("API_KEY", "TOKEN")
 URL_NAMES = ("BASE_URL", "API_BASE", "ENDPOINT")
 
 
-def base_provider(origin: Origin, name: str, provider_type: str, **values: object) -> ProviderRow:
+def base_provider(origin: Origin, name: str, provider_type: str, **values: Any) -> ProviderRow:
     """A provider without a row; its id is the same on every server and after every restart."""
-    return ProviderRow(stable_id("provider", origin, name), name, provider_type, origin, **values)  # type: ignore[arg-type]
+    made = ProviderRow(stable_id("provider", origin, name), name, provider_type, origin)
+    return replace(made, **values)
 
 
 def providers_from(env: Mapping[str, str], configured: Sequence[ProviderSettings] = ()) -> list[ProviderRow]:
-    """Every provider that the configuration or the environment names; the configuration's win and come first."""
+    """Every provider that configuration or environment name; the configuration's win and come first."""
     found = [*map(_from_settings, configured), *_from_environment(env)]
     return list({row.name: row for row in reversed(found)}.values())[::-1]
 

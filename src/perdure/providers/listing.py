@@ -10,13 +10,13 @@ from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError
 from perdure.providers import store
-from perdure.providers.base import ModelTimeout
+from perdure.providers.base import ModelTimeout, ModelUnavailable
 from perdure.providers.endpoint import ListedModel
 from perdure.providers.store import Listing
 from perdure.providers.tables import ProviderRow
 
 log = logging.getLogger(__name__)
-Ask = Callable[[ProviderRow], Awaitable[Iterable[ListedModel]]]
+Ask = Callable[[ProviderRow], Awaitable[tuple[ListedModel, ...]]]
 
 UNKNOWN = Listing()
 RETRY = timedelta(seconds=60)  # how soon a provider that failed is asked again
@@ -25,10 +25,9 @@ RETRY = timedelta(seconds=60)  # how soon a provider that failed is asked again
 class Listings:
     """What each provider serves, by its id. A dead provider keeps its last list, beside its error."""
 
-    def __init__(self, db: Database, ask: Ask, timeout: float, changed: Callable[[], None]):
+    def __init__(self, db: Database, ask: Ask, changed: Callable[[], None]):
         self._db = db
         self._ask = ask
-        self._timeout = timeout
         self._changed = changed
         self._held: dict[str, Listing] = {}
         self._asking: dict[str, asyncio.Task[Listing]] = {}
@@ -87,15 +86,10 @@ class Listings:
     async def _refresh(self, row: ProviderRow) -> Listing:
         before = self.of(row)
         try:
-            async with asyncio.timeout(self._timeout):
-                models = tuple(await self._ask(row))
+            models = await self._ask(row)
         except PerdureError as error:
             await self._failed(row, before, error.detail)
             raise
-        except TimeoutError as error:
-            detail = f"{row.name} did not list its models within {self._timeout:g} seconds."
-            await self._failed(row, before, detail)
-            raise ModelTimeout(detail, provider=row.name) from error
         listing = Listing(models, listed_at=now())
         await self._keep(row, listing)
         return listing
@@ -113,6 +107,21 @@ class Listings:
         if changed:
             self._changed()
         await self._db.write(store.save_listing, row, listing)
+
+
+async def in_time(
+    name: str, answer: Awaitable[Iterable[ListedModel]], seconds: float
+) -> tuple[ListedModel, ...]:
+    """A provider's list of models; raises `ModelError` too if it takes long or cannot be read."""
+    try:
+        async with asyncio.timeout(seconds):
+            return tuple(await answer)
+    except TimeoutError as error:
+        detail = f"Provider '{name}' did not list its models within {seconds:g} seconds."
+        raise ModelTimeout(detail, provider=name) from error
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        detail = f"Provider '{name}' answered with something that is no list of models; is base_url right?"
+        raise ModelUnavailable(detail, provider=name) from error
 
 
 def is_down(listing: Listing) -> bool:

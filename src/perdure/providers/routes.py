@@ -32,7 +32,7 @@ CATEGORIES = {"base", "byok"}
 
 
 @router.get("/providers/")
-async def list_providers(
+async def list_providers(  # noqa: PLR0917 - FastAPI gives them by name
     db: Db,
     models: CurrentModels,
     actor: CurrentActor,
@@ -57,16 +57,7 @@ async def create_provider(
 @router.post("/providers/check")
 async def check_new_provider(models: CurrentModels, _actor: CurrentActor, body: ProviderCheck) -> Message:
     """Try a credential without storing it."""
-    endpoint = Endpoint(
-        name=body.provider_type,
-        type=body.provider_type,
-        base_url=body.base_url,
-        api_key=body.api_key and body.api_key.get_secret_value().strip(),
-        access_key=body.access_key and body.access_key.get_secret_value().strip(),
-        region=body.region,
-        api_version=body.api_version,
-    )
-    return await _check(models, endpoint)
+    return await _check(models, body.endpoint())
 
 
 @router.get("/providers/{provider_id}")
@@ -143,7 +134,7 @@ def _on_wire(models: Models, row: ProviderRow) -> Provider:
 
 
 def _categories(given: Iterable[str] | None) -> set[str]:
-    """The categories asked for; the official client joins several with commas."""
+    """The categories asked for; several may be repeated or joined with commas."""
     asked = {name for item in given or () for name in item.split(",") if name}
     if not asked <= CATEGORIES:
         raise Unprocessable("provider_category: must be base, byok, or both separated by a comma.")

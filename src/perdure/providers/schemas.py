@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from perdure.kit.clock import WIRE_TIME
+from perdure.providers.endpoint import Endpoint
 from perdure.providers.entries import ModelEntry, Source
 from perdure.providers.prices import Price
 from perdure.providers.settings import ProviderName, ProviderType, checked_url
@@ -57,6 +58,18 @@ class ProviderCheck(_Connection):
 
     provider_type: ProviderType
 
+    def endpoint(self) -> Endpoint:
+        """Where it would be reached."""
+        return Endpoint(
+            name=self.provider_type,
+            type=self.provider_type,
+            base_url=self.base_url,
+            api_key=plain(self.api_key),
+            access_key=plain(self.access_key),
+            region=self.region,
+            api_version=self.api_version,
+        )
+
 
 class Provider(BaseModel):
     """A provider as callers see it; the key fields of older clients are always null."""
@@ -68,9 +81,9 @@ class Provider(BaseModel):
     origin: Origin = Field(
         description="`api` providers are the organization's own; the others are the server's."
     )
-    api_key: None = Field(None, deprecated=True)
+    api_key: None = Field(default=None, deprecated=True)
     api_key_enc: None = None
-    access_key: None = Field(None, deprecated=True)
+    access_key: None = Field(default=None, deprecated=True)
     access_key_enc: None = None
     base_url: str | None = None
     region: str | None = None
@@ -146,6 +159,11 @@ class EmbeddingModel(_Listed):
     azure_endpoint: str | None = None
     azure_version: str | None = None
     azure_deployment: str | None = None
+
+
+def plain(secret: SecretStr | None) -> str | None:
+    """A secret's text, without the white space that pasting adds."""
+    return secret.get_secret_value().strip() if secret else None
 
 
 def endpoint_type(provider_type: str) -> str:

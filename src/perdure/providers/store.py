@@ -166,7 +166,7 @@ STORED = (
 
 
 def _row(row: Row[Any]) -> ProviderRow:
-    return ProviderRow(**{name: row._mapping[name] for name in (*STORED, "created_at", "updated_at")})
+    return ProviderRow(**{name: getattr(row, name) for name in (*STORED, "created_at", "updated_at")})
 
 
 def _listing(row: Row[Any]) -> Listing:

@@ -61,7 +61,7 @@ def blocks_of(system: str) -> list[Block]:
 
 
 def home_of(fact: Fact, blocks: Iterable[Block]) -> Block | None:
-    """The block a fact belongs in: `human`, or `persona` for the agent itself; else any that can be written."""
+    """Where a fact belongs: in `human`, or `persona` for the agent itself; else any block one can write."""
     writable = [block for block in blocks if not block.read_only]
     wanted = "persona" if fact.about == "agent" else "human"
     other = "human" if fact.about == "agent" else "persona"
@@ -106,7 +106,7 @@ def _same(known: Fact | None, fact: Fact) -> bool:
 def plan_writes(
     facts: Iterable[Fact], blocks: list[Block], tools: Mapping[str, ToolSpec]
 ) -> list[PlannedCall]:
-    """The calls that store facts: a replacement for each outdated line, one insertion for the rest of a block."""
+    """The calls that store facts: a replacement for each outdated line, one insertion for a block's rest."""
     calls: list[PlannedCall] = []
     fresh: dict[str, tuple[Block, list[Fact]]] = {}
     for fact in facts:
@@ -156,7 +156,7 @@ def insert_call(block: Block, facts: list[Fact], tools: Mapping[str, ToolSpec]) 
         "memory_rethink": {"label": block.label, "new_memory": f"{block.value}\n{text}".strip()},
     }
     name = next((name for name in INSERTERS if name in tools), None)
-    return name and PlannedCall(name, arguments[name], tuple(facts)) or None
+    return PlannedCall(name, arguments[name], tuple(facts)) if name else None
 
 
 def replace_call(
@@ -196,10 +196,13 @@ def _with_line_break(block: Block, old: str, new: str) -> tuple[str, str]:
 
 
 STOP_WORDS = frozenset(
-    "a about all am an and are as at be been by can could did do does for from had has have he her hers him his how i "
-    "if in is it its know let like me mine my of on or our please remember say search see she so tell that the their "
-    "them then there they thing this those to told us was we were what when where which who why will with would you "
-    "your yours find look up ever already anything something mention mentioned talk talked said any s d t m re ve ll".split()
+    """
+    a about all already am an and any anything are as at be been by can could d did do does ever
+    find for from had has have he her hers him his how i if in is it its know let like ll look m me
+    mention mentioned mine my of on or our please re remember s said say search see she so something
+    t talk talked tell that the their them then there they thing this those to told up us ve was we
+    were what when where which who why will with would you your yours
+    """.split()  # noqa: SIM905 - a list of ninety quoted words is harder to read
 )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -30,7 +31,7 @@ from perdure.providers.demo.understand import Intent, read
 SEARCH, SAY = "conversation_search", "send_message"
 MOST_CALLS = 12  # in one turn; afterwards the demo only speaks
 EXPLICIT = re.compile(
-    r"\b(?:call|use|run|invoke|execute)\s+(?:the\s+)?(?:tool\s+)?[`\"']?([A-Za-z_][\w-]*)", re.I
+    r"\b(?:call|use|run|invoke|execute)\s+(?:the\s+)?(?:tool\s+)?[`\"']?([A-Za-z_][\w-]*)", re.IGNORECASE
 )
 
 
@@ -262,7 +263,7 @@ def _shaped(text: str, request: ModelRequest) -> str:
     """The text in the form the request demands."""
     wanted = request.response_format or {}
     if wanted.get("type") == "json_schema":
-        inner = wanted.get("json_schema") or {}
+        inner: Mapping[str, Any] = wanted.get("json_schema") or {}
         return orjson.dumps(fill(inner.get("schema") or inner, text), default=str).decode()
     if wanted.get("type") == "json_object":
         return orjson.dumps({"answer": text}).decode()

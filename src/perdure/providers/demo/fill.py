@@ -45,7 +45,7 @@ def _schema(value: Any) -> Mapping[str, Any]:
 
 
 def completed(arguments: Mapping[str, Any], parameters: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Arguments with every other required one filled in; the schema's order, so that `thinking` comes first."""
+    """Arguments with every other required one filled in, in the schema's order: `thinking` comes first."""
     properties = _schema(parameters.get("properties"))
     required: list[str] = list(parameters.get("required") or ())
     known = {"request_heartbeat": True, "thinking": "The offline demo follows rules; it does not think."}

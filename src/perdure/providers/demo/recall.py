@@ -8,7 +8,8 @@ import orjson
 
 from perdure.providers.demo.blocks import Block, terms
 from perdure.providers.demo.facts import Fact, parse_line, upper_first
-from perdure.providers.demo.understand import Question, as_own, sentences, stated
+from perdure.providers.demo.questions import Question
+from perdure.providers.demo.understand import as_own, sentences, stated
 
 MOST_LINES = 4
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def known_facts(lines: Iterable[str], about: str = "human") -> list[Fact]:
 
 def from_memory(question: Question, blocks: Sequence[Block], told: Sequence[Fact] = ()) -> str | None:
     """What memory answers to a question, as a sentence; nothing if it has no answer."""
-    human = [block for block in blocks if not block.label.rpartition("/")[2] == "persona"]
+    human = [block for block in blocks if block.label.rpartition("/")[2] != "persona"]
     lines = [line for block in human for line in block.lines]
     facts = [*told, *known_facts(lines)]
     if question.kind == "everything":

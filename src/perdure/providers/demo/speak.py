@@ -6,14 +6,16 @@ from perdure.providers.demo.facts import Fact
 from perdure.providers.demo.recall import sentence
 from perdure.providers.demo.understand import Intent
 
+MOST_EXCERPTS = 40
+
 LABEL = "(I am the offline demo: fixed rules, not a language model.)"
 HOW_TO_GO_ON = (
     "For real answers, set a key such as OPENAI_API_KEY or ANTHROPIC_API_KEY, or start a local server "
     "such as Ollama, and restart Perdure."
 )
 WHAT_I_CAN = (
-    "I understand simple statements about you (“I live in Lisbon”), corrections (“actually I moved to Porto”), "
-    "“remember that …”, “forget …”, and questions about what you told me."
+    "I understand simple statements about you (“I live in Lisbon”), corrections (“actually I moved to "
+    "Porto”), “remember that …”, “forget …”, and questions about what you told me."
 )
 
 
@@ -70,13 +72,15 @@ def tool_said(name: str, text: str, status: str) -> str:
 def no_answer(*, searched: bool) -> str:
     """When neither memory nor search knows."""
     where = "in my memory or in our past messages" if searched else "in my memory"
-    return f"I found nothing about that {where}. I am the offline demo and know only what I was told. {HOW_TO_GO_ON}"
+    known = "I am the offline demo and know only what I was told."
+    return f"I found nothing about that {where}. {known} {HOW_TO_GO_ON}"
 
 
 def who_i_am(name: str | None) -> str:
     """What the demo is."""
     called = f"My name is {name}. " if name else ""
-    return f"{called}I am Perdure's offline demo: fixed rules in place of a language model. {WHAT_I_CAN} {HOW_TO_GO_ON}"
+    what = "I am Perdure's offline demo: fixed rules in place of a language model."
+    return f"{called}{what} {WHAT_I_CAN} {HOW_TO_GO_ON}"
 
 
 def small_talk(intent: Intent, event: bool, name: str | None) -> str:
@@ -89,13 +93,14 @@ def small_talk(intent: Intent, event: bool, name: str | None) -> str:
         return f"Hello, {name}! Tell me something new, or ask what I remember about you."
     if intent.greeting:
         return "Hello! What is your name? Tell me something about yourself and I will remember it."
-    return f"I am Perdure's offline demo, not a language model, and did not understand that. {WHAT_I_CAN} {HOW_TO_GO_ON}"
+    what = "I am Perdure's offline demo, not a language model, and did not understand that."
+    return f"{what} {WHAT_I_CAN} {HOW_TO_GO_ON}"
 
 
 def summary(texts: Sequence[str]) -> str:
     """A summary without understanding: the beginning of what was said."""
     lines = [f"- {' '.join(text.split())[:200]}" for text in texts if text.strip()]
-    return "\n".join(["(Made by the offline demo: excerpts, not a real summary.)", *lines[:40]])
+    return "\n".join(["(Made by the offline demo: excerpts, not a real summary.)", *lines[:MOST_EXCERPTS]])
 
 
 def _inside(text: str) -> str:
