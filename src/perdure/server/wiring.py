@@ -1,7 +1,7 @@
 """Makes the long-lived objects and joins them, by hand; nothing else makes them."""
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -29,8 +29,9 @@ from perdure.tenancy.keyring import load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
 from perdure.tools.dispatch import Dispatcher
+from perdure.tools.send_message import send_message
 
-BUILTINS = (*memory_tools.TOOLS, *message_tools.TOOLS)
+BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Wiring:
     static: Mapping[str, ModelClient]
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, app: FastAPI) -> AsyncGenerator[None, None]:
         """Everything open while the application serves, closed in the opposite order."""
         settings = self.settings
         async with contextlib.AsyncExitStack() as stack:
