@@ -49,8 +49,11 @@ def doctor() -> bool:
         settings = load_settings()
     except PerdureError as error:
         return _show([Finding("bad", "settings", error.detail)])
-    logging.getLogger("perdure").setLevel(logging.CRITICAL)  # everything is told below
-    return _show([*configured(settings), *asyncio.run(_reachable(settings))])
+    logging.disable()  # what is to say about it is said below
+    try:
+        return _show([*configured(settings), *asyncio.run(_reachable(settings))])
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def configured(settings: Settings) -> Iterator[Finding]:
