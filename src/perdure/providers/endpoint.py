@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from perdure.kit.errors import InvalidArgument
 
@@ -50,15 +50,7 @@ def normal_url(type: str, url: str) -> str:
     Local servers (Ollama, LM Studio, vLLM) and bare hosts always get `/v1`; Anthropic and Google never
     have a version here; any other path is the user's own and stays. Raises `InvalidArgument`.
     """
-    try:
-        parts = urlsplit(_with_scheme(url.strip()))
-        usable = bool(parts.hostname) and (parts.port or 0) >= 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise InvalidArgument(
-            f"base_url {url!r} is not a usable address; write http(s)://host[:port][/path]."
-        )
+    parts = _split(_with_scheme(url.strip()))
     path = _squeeze(parts.path)
     while ENDINGS.search(path):
         path = _squeeze(ENDINGS.sub("", path))
@@ -74,6 +66,16 @@ def normal_url(type: str, url: str) -> str:
 def root_url(type: str, url: str) -> str:
     """The address of a local server itself, for the parts of its API that are not under `/v1`."""
     return normal_url(type, url).removesuffix("/v1")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and (parts.port or 0) >= 0:
+            return parts
+    except ValueError:
+        pass
+    raise InvalidArgument(f"base_url {url!r} is not a usable address; write http(s)://host[:port][/path].")
 
 
 def _with_scheme(url: str) -> str:

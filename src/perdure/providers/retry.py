@@ -2,10 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import cast
 
 from perdure.providers.base import Exchange, ModelClient, ModelError, ModelEvent, ModelRequest
 
@@ -33,7 +32,7 @@ class Retrying:
                 exchange.status = None
                 exchange.response.clear()
             try:
-                async with aclosing(_generator(self.client.stream(request, exchange))) as events:
+                async with aclosing(self.client.stream(request, exchange)) as events:
                     async for event in events:
                         begun = True
                         yield event
@@ -65,8 +64,3 @@ def pause(error: ModelError, attempt: int, first_wait: float) -> float:
     if error.retry_after is not None:
         return error.retry_after + random.uniform(0, first_wait / 4)
     return first_wait * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
-
-
-def _generator(events: AsyncIterator[ModelEvent]) -> AsyncGenerator[ModelEvent]:
-    """Every client's stream is a generator; the contract says iterator to let doubles be simple."""
-    return cast("AsyncGenerator[ModelEvent]", events)

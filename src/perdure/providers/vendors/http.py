@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import httpx2
+import orjson
 
 from perdure.providers.base import (
     Exchange,
@@ -21,6 +22,7 @@ from perdure.providers.vendors.errors import error_of
 
 OK = 200
 CONNECT_SECONDS = 10.0
+LIST_SECONDS = 10.0
 LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
 # A pool belongs to its event loop, so there is one a loop; `close_pool` ends that of the running one.
 _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
@@ -82,20 +84,29 @@ async def pieces(endpoint: Endpoint, response: httpx2.Response, exchange: Exchan
         raise cut(endpoint, str(error)) from error
 
 
-async def get_json(endpoint: Endpoint, url: str, headers: Mapping[str, str], seconds: float = 10.0) -> Any:
+async def get_json(endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> Any:
     """A small JSON answer, for lists of models."""
+    return await _json(endpoint, "GET", url, headers, None)
+
+
+async def post_json(endpoint: Endpoint, url: str, headers: Mapping[str, str], body: Any) -> Any:
+    """The answer to a small JSON question."""
+    return await _json(endpoint, "POST", url, headers, body)
+
+
+async def _json(endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: Any) -> Any:
     try:
-        response = await pool().get(url, headers=dict(headers), timeout=seconds)
-        if response.status_code != OK:
-            raise error_of(endpoint.name, response.status_code, response.content, response.headers)
-        return response.json()
+        response = await pool().request(method, url, headers=dict(headers), json=body, timeout=LIST_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise _unreachable(endpoint, url, error) from error
-    except ValueError as error:
-        raise ModelUnavailable(
-            f"Provider '{endpoint.name}' answered {url} with something that is not JSON; is base_url right?",
-            provider=endpoint.name,
-        ) from error
+    if response.status_code != OK:
+        content = scrub(endpoint, response.content)
+        raise error_of(endpoint.name, response.status_code, content, response.headers)
+    try:
+        return orjson.loads(response.content)
+    except orjson.JSONDecodeError as error:
+        detail = f"Provider '{endpoint.name}' did not answer JSON at {url}; is base_url right?"
+        raise ModelUnavailable(detail, provider=endpoint.name) from error
 
 
 def cut(endpoint: Endpoint, words: str) -> StreamCut:

@@ -1,36 +1,20 @@
 """From a provider's endpoint to its model client, and what to load before the first call."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from importlib import import_module
 
-from perdure.providers.base import Exchange, ModelClient, ModelEvent, ModelRequest
+from perdure.providers.base import Exchange, ModelClient, ModelEvent, ModelRequest, ModelUnavailable
 from perdure.providers.endpoint import Endpoint
 from perdure.providers.vendors.compatible import reasons
 from perdure.providers.vendors.wire import anthropic_client, chat_client, responses_client
 
-# Loaded when opened: each costs seconds of import and tens of megabytes.
-LAZY: Mapping[str, str] = {
-    "google_ai": "perdure.providers.vendors.google",
-    "google": "perdure.providers.vendors.google",
-    "google_vertex": "perdure.providers.vendors.google",
-    "bedrock": "perdure.providers.vendors.bedrock",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAIClient:
-    """OpenAI itself: Responses for the models that reason, chat completions for the others."""
-
-    chat: ModelClient
-    responses: ModelClient
-
-    def stream(self, request: ModelRequest, exchange: Exchange | None = None) -> AsyncIterator[ModelEvent]:
-        """Ask; see `ModelClient`."""
-        client = self.responses if reasons(request.model) else self.chat
-        return client.stream(request, exchange)
+OWN: Mapping[str, Callable[[Endpoint], ModelClient]] = {"anthropic": anthropic_client}
+# Loaded at the first call, as each costs seconds of import and tens of megabytes. The name of the
+# module is also that of the extra which it needs.
+LAZY = {"google_ai": "google", "google": "google", "google_vertex": "google", "bedrock": "bedrock"}
 
 
 def open_client(endpoint: Endpoint) -> ModelClient:
@@ -45,7 +29,32 @@ def open_client(endpoint: Endpoint) -> ModelClient:
     return OWN.get(endpoint.type, chat_client)(endpoint)
 
 
-OWN: Mapping[str, Callable[[Endpoint], ModelClient]] = {"anthropic": anthropic_client}
+def warm(types: Iterable[str]) -> None:
+    """Import what these provider types need; blocks for seconds, so run it in a thread after start."""
+    for name in {LAZY[type_] for type_ in types if type_ in LAZY}:
+        with suppress(ImportError):  # its first call will say what to install
+            _load(name)
+
+
+class ExtraMissing(ModelUnavailable):
+    """A provider needs a package that is not installed; trying again will not help."""
+
+    retryable = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIClient:
+    """OpenAI itself: Responses for the models that reason, chat completions for the others."""
+
+    chat: ModelClient
+    responses: ModelClient
+
+    def stream(
+        self, request: ModelRequest, exchange: Exchange | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
+        """Ask; see `ModelClient`."""
+        client = self.responses if reasons(request.model) else self.chat
+        return client.stream(request, exchange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +65,21 @@ class LazyClient:
 
     async def stream(
         self, request: ModelRequest, exchange: Exchange | None = None
-    ) -> AsyncGenerator[ModelEvent]:
+    ) -> AsyncGenerator[ModelEvent, None]:
         """Ask; see `ModelClient`."""
-        module = await asyncio.to_thread(import_module, LAZY[self.endpoint.type])
-        async with aclosing(module.open_client(self.endpoint).stream(request, exchange)) as events:
+        extra = LAZY[self.endpoint.type]
+        try:
+            opened = (await asyncio.to_thread(_load, extra))(self.endpoint)
+        except ImportError as error:
+            raise ExtraMissing(
+                f"Provider '{self.endpoint.name}' ({self.endpoint.type}) needs an optional package: "
+                f"install it with `pip install 'perdure[{extra}]'` and start the server again.",
+                provider=self.endpoint.name,
+            ) from error
+        async with aclosing(opened.stream(request, exchange)) as events:
             async for event in events:
                 yield event
 
 
-def warm(types: Iterable[str]) -> None:
-    """Import what these provider types need; blocks for seconds, so run it in a thread after start."""
-    for module in {LAZY[name] for name in types if name in LAZY}:
-        import_module(module).warm()
+def _load(name: str) -> Callable[[Endpoint], ModelClient]:
+    return import_module(f"perdure.providers.vendors.{name}").open_client

@@ -1,7 +1,7 @@
 """A scripted model server for tests and benches: real HTTP, answers spelled out by the last message.
 
-Speaks OpenAI chat completions and Responses, Anthropic messages, embeddings and the model lists of
-several vendors. Start it by `python -m perdure.testing.model_server --port N`, or in a test by
+Speaks OpenAI chat completions and Responses, Anthropic messages, Gemini, embeddings and the model
+lists of several vendors. Start it by `python -m perdure.testing.model_server --port N`, or in a test by
 `with ModelServer() as server: ... server.url`. The verbs are described in `script.py`.
 """
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 import orjson
 import uvicorn
 
-from perdure.testing.model_server import anthropic, chat, lists, responses
+from perdure.testing.model_server import anthropic, chat, gemini, lists, responses
 from perdure.testing.model_server.script import HALF, Failure, Script, script_for
 
 FORMATS: Mapping[str, ModuleType] = {
@@ -46,7 +46,7 @@ class Application:
         record: dict[str, Any] = {"path": path, "headers": headers, "disconnected": False}
         record |= {"query": scope["query_string"].decode(), "body": orjson.loads(content or b"{}")}
         self.requests.append(record)
-        module = FORMATS.get(path) or (chat if path.endswith("/chat/completions") else None)
+        module = _format(path)
         if module:
             await self._answer(module, record, content, receive, send)
             return
@@ -77,7 +77,7 @@ class Application:
         if fault and self._still(fault, content):
             extra = [(b"retry-after", fault.after.encode())] if fault.after else []
             await _send_json(send, fault.status, module.failure(fault), extra)
-        elif body.get("stream"):
+        elif body.get("stream") or ":stream" in record["path"]:
             frames = [_sse(name, data) for name, data in module.frames(script, body, len(content))]
             record["disconnected"] = await _stream(script, frames, receive, send)
         else:
@@ -102,6 +102,12 @@ async def _stream(script: Script, frames: list[bytes], receive: Receive, send: S
         await send({"type": "http.response.body", "body": frame, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
     return False
+
+
+def _format(path: str) -> ModuleType | None:
+    if gemini.PATH.search(path):
+        return gemini
+    return FORMATS.get(path) or (chat if path.endswith("/chat/completions") else None)
 
 
 def _sse(name: str | None, data: Any) -> bytes:
