@@ -93,7 +93,7 @@ SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!
 CLAUSE_BREAK = re.compile(
     r"(?:,? (?:and|but|also|then)|,) "
     r"(?=(?:actually |now |also |currently )*(?:i|i'm|i've|im|my|call me|your name)\b)"
-    rf"|,? and (?=(?:also |now )?(?:{VERBS})\b)",
+    rf"|(?:,? and|,) (?=(?:also |now )?(?:{VERBS})\b)",
     re.IGNORECASE,
 )
 BARE_VERB = re.compile(rf"(?:also |now )?(?:{VERBS})\b", re.IGNORECASE)
