@@ -59,7 +59,10 @@ def parameters(request: ModelRequest) -> ModelRequestParameters:
 
 
 def settings(request: ModelRequest) -> ModelSettings:
-    """The settings that were named; trying again is ours, so the SDK must not."""
+    """The settings that were named; trying again is ours, so the SDK must not.
+
+    Neither Google nor Bedrock can be told to make one tool call at a time, so that is not said.
+    """
     made: dict[str, Any] = {"max_retries": 0, **request.extra}
     if request.max_output_tokens is not None:
         made["max_tokens"] = request.max_output_tokens
@@ -70,8 +73,6 @@ def settings(request: ModelRequest) -> ModelSettings:
     if request.tools and request.tool_choice.mode in ("required", "named"):
         name = request.tool_choice.name
         made["tool_choice"] = [name] if name else "required"
-    if request.tools:
-        made["parallel_tool_calls"] = request.parallel_tool_calls
     return cast("ModelSettings", made)
 
 
