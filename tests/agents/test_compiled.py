@@ -116,3 +116,15 @@ def test_recompiling_can_update_the_timestamp(client, agent, http):
 def test_the_prompt_tells_the_agents_own_time(client, model_name):
     agent = client.agents.create(model=f"scripted/{model_name}", timezone="Asia/Tokyo")
     assert "JST+0900" in first_message(client, agent)
+
+
+def test_the_context_overview_adds_up(http, agent):
+    shown = http.get(f"/v1/agents/{agent.id}/context").json()
+    parts = [value for name, value in shown.items() if name.startswith("num_tokens_")]
+    assert shown["context_window_size_current"] == sum(parts)
+    assert shown["context_window_size_max"] == 128_000
+    assert shown["system_prompt"] == "Be brief."
+    assert "<human>" in shown["core_memory"]
+    assert shown["tool_usage_rules"].startswith("<tool_usage_rules>")
+    assert len(shown["functions_definitions"]) == 3
+    assert [message["role"] for message in shown["messages"]] == ["system"]

@@ -38,9 +38,10 @@ def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
         return
     if label in attached:
         raise _label_taken(agent_id, label, attached[label])
-    row = {"agent_id": agent_id, "block_id": block_id, "label": label}
+    position = _next(conn, agents_blocks, agent_id)
+    row = {"agent_id": agent_id, "block_id": block_id, "label": label, "position": position}
     try:
-        conn.execute(insert(agents_blocks).values(row, position=_next(conn, agents_blocks, agent_id)))
+        conn.execute(insert(agents_blocks).values(row))
     except IntegrityError as error:
         raise _label_taken(agent_id, label) from error
 

@@ -64,7 +64,7 @@ def compose(made_of: Ingredients, at: Circumstances) -> str:
     sections = (
         render_blocks(made_of.blocks, numbered=made_of.numbered),
         rule_text(made_of.rules),
-        _metadata(at),
+        metadata_text(at),
     )
     rest = "\n\n".join(section for section in sections if section)
     if PLACE in made_of.system:
@@ -72,7 +72,8 @@ def compose(made_of: Ingredients, at: Circumstances) -> str:
     return f"{made_of.system}\n\n{rest}" if made_of.system else rest
 
 
-def _metadata(at: Circumstances) -> str:
+def metadata_text(at: Circumstances) -> str:
+    """The section that tells an agent who and where it is, and how much it remembers out of view."""
     lines = [
         f"- AGENT_ID: {at.agent_id}",
         f"- CONVERSATION_ID: {at.conversation_id}",

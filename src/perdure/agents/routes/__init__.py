@@ -5,5 +5,5 @@ from fastapi import APIRouter
 from perdure.agents.routes import agents, blocks, prompts, tags, tools
 
 router = APIRouter()
-for part in (tags.router, blocks.router, tools.router, prompts.router, agents.router):
-    router.include_router(part)
+for part in (agents.router, blocks.router, tools.router, prompts.router, tags.router):
+    router.routes.extend(part.routes)

@@ -41,8 +41,8 @@ async def list_all(
     db: Db,
     actor: CurrentActor,
     models: CurrentModels,
-    ascending: Annotated[bool, Query(deprecated=True)] = False,
-    sort_by: Annotated[str | None, Query(deprecated=True)] = None,
+    ascending: Annotated[bool, Query(json_schema_extra={"deprecated": True})] = False,
+    sort_by: Annotated[str | None, Query(json_schema_extra={"deprecated": True})] = None,
 ) -> list[AgentState]:
     """A page of agents, newest first unless asked otherwise; relations only where included."""
     page = replace(page, order="asc" if ascending else page.order, order_by=page.order_by or sort_by)

@@ -1,9 +1,12 @@
-"""An agent's compiled system prompt."""
+"""An agent's compiled system prompt, and what else fills its context window."""
 
 from fastapi import APIRouter
 
 from perdure.agents.compiled import recompile_agent
+from perdure.agents.context import load_context, overview
 from perdure.agents.model_facts import describe
+from perdure.agents.model_settings import context_window
+from perdure.agents.schemas.context import ContextOverview
 from perdure.agents.store import get
 from perdure.db import Db
 from perdure.kit.ids import AgentId
@@ -38,3 +41,12 @@ async def recompile(
         update_timestamp=update_timestamp,
         dry_run=dry_run,
     )
+
+
+@router.get("/context")
+async def context(agent_id: AgentId, db: Db, actor: CurrentActor, models: CurrentModels) -> ContextOverview:
+    """What fills the agent's context window; tokens are estimates."""
+    agent = await db.read(get, actor, agent_id)
+    facts = (await describe(models, actor, [agent.model]))[agent.model]
+    loaded = await db.read(load_context, actor, agent_id, facts.provider_type)
+    return overview(loaded, context_window(agent.context_window_limit, facts.context_window))

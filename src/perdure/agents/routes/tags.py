@@ -19,7 +19,7 @@ async def list_all(
     db: Db,
     actor: CurrentActor,
     name: Annotated[str | None, Query(description="Part of the tag, in any case.")] = None,
-    query_text: Annotated[str | None, Query(deprecated=True)] = None,
+    query_text: Annotated[str | None, Query(json_schema_extra={"deprecated": True})] = None,
 ) -> list[str]:
     """A page of the tags in use, by name; the cursors are tags."""
     return await db.read(list_tags, actor, page, name or query_text)

@@ -65,7 +65,7 @@ async def update_approval(
     actor: CurrentActor,
     models: CurrentModels,
     body: Approval | None = None,
-    requires_approval: Annotated[bool | None, Query(deprecated=True)] = None,
+    requires_approval: Annotated[bool | None, Query(json_schema_extra={"deprecated": True})] = None,
 ) -> AgentState:
     """Say whether the agent's calls of a tool wait for approval; by the body, else by the query."""
     asked = body.requires_approval if body else None

@@ -38,8 +38,6 @@ class AgentSecret(BaseModel):
 class Memory(BaseModel):
     """An agent's blocks once more, in the shape of older clients."""
 
-    model_config = ConfigDict(defer_build=True)
-
     agent_type: AgentType | None = None
     git_enabled: bool = False
     blocks: list[Block] = []
@@ -50,7 +48,7 @@ class Memory(BaseModel):
 class AgentState(BaseModel):
     """An agent. Its relations are filled where a request includes them."""
 
-    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())
 
     id: str
     name: str

@@ -24,7 +24,7 @@ from perdure.tools.rules import ToolRule
 class CreateAgent(BaseModel):
     """A new agent. Everything has a default; fields that are no longer used are ignored."""
 
-    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())
 
     name: AgentName | None = Field(None, description="Random if not given; need not be unique.")
     description: Text | None = None
@@ -32,18 +32,18 @@ class CreateAgent(BaseModel):
     agent_type: AgentType = "letta_v1_agent"
     system: Text | None = Field(None, description="The base prompt; a stock one by agent type if not given.")
     model: str | None = Field(None, description="Handle `<provider name>/<model>`; a default if not given.")
-    llm_config: LLMConfig | None = Field(None, deprecated=True)
+    llm_config: LLMConfig | None = Field(None, json_schema_extra={"deprecated": True})
     model_settings: ModelSettings | None = None
     context_window_limit: int | None = Field(None, gt=0)
     embedding: str | None = Field(None, description="Handle of an embedding model.")
-    embedding_config: EmbeddingConfig | None = Field(None, deprecated=True)
+    embedding_config: EmbeddingConfig | None = Field(None, json_schema_extra={"deprecated": True})
     compaction_settings: CompactionSettings | None = None
     response_format: ResponseFormat | None = None
-    max_tokens: int | None = Field(None, gt=0, deprecated=True)
-    max_reasoning_tokens: int | None = Field(None, ge=0, deprecated=True)
-    enable_reasoner: bool | None = Field(None, deprecated=True)
-    reasoning: bool | None = Field(None, deprecated=True)
-    parallel_tool_calls: bool | None = Field(None, deprecated=True)
+    max_tokens: int | None = Field(None, gt=0, json_schema_extra={"deprecated": True})
+    max_reasoning_tokens: int | None = Field(None, ge=0, json_schema_extra={"deprecated": True})
+    enable_reasoner: bool | None = Field(None, json_schema_extra={"deprecated": True})
+    reasoning: bool | None = Field(None, json_schema_extra={"deprecated": True})
+    parallel_tool_calls: bool | None = Field(None, json_schema_extra={"deprecated": True})
     memory_blocks: list[CreateBlock] | None = None
     block_ids: list[BlockId] | None = None
     tools: list[str] | None = Field(None, description="Names of tools.")
@@ -54,7 +54,7 @@ class CreateAgent(BaseModel):
     tool_rules: list[ToolRule] | None = None
     tags: list[Tag] | None = None
     folder_ids: list[FolderId] | None = None
-    source_ids: list[FolderId] | None = Field(None, deprecated=True)
+    source_ids: list[FolderId] | None = Field(None, json_schema_extra={"deprecated": True})
     identity_ids: list[IdentityId] | None = None
     secrets: dict[Text, str] | None = Field(
         None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")

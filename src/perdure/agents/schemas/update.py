@@ -24,29 +24,29 @@ from perdure.tools.rules import ToolRule
 class UpdateAgent(BaseModel):
     """Changes to an agent. Lists replace, settings are merged by name."""
 
-    model_config = ConfigDict(defer_build=True, protected_namespaces=())
+    model_config = ConfigDict(protected_namespaces=())
 
     name: AgentName | None = None
     description: Text | None = None
     metadata: StoredJson | None = None
     system: Text | None = None
     model: str | None = None
-    llm_config: LLMConfig | None = Field(None, deprecated=True)
+    llm_config: LLMConfig | None = Field(None, json_schema_extra={"deprecated": True})
     model_settings: ModelSettings | None = None
     context_window_limit: int | None = Field(None, gt=0)
     embedding: str | None = None
     embedding_config: EmbeddingConfig | None = None
     compaction_settings: CompactionSettings | None = None
     response_format: ResponseFormat | None = None
-    max_tokens: int | None = Field(None, gt=0, deprecated=True)
-    reasoning: bool | None = Field(None, deprecated=True)
-    parallel_tool_calls: bool | None = Field(None, deprecated=True)
+    max_tokens: int | None = Field(None, gt=0, json_schema_extra={"deprecated": True})
+    reasoning: bool | None = Field(None, json_schema_extra={"deprecated": True})
+    parallel_tool_calls: bool | None = Field(None, json_schema_extra={"deprecated": True})
     block_ids: list[BlockId] | None = None
     tool_ids: list[ToolId] | None = None
     tool_rules: list[ToolRule] | None = None
     tags: list[Tag] | None = None
     folder_ids: list[FolderId] | None = None
-    source_ids: list[FolderId] | None = Field(None, deprecated=True)
+    source_ids: list[FolderId] | None = Field(None, json_schema_extra={"deprecated": True})
     identity_ids: list[IdentityId] | None = None
     message_ids: list[MessageId] | None = None
     secrets: dict[Text, str] | None = Field(

@@ -1,0 +1,110 @@
+"""What fills an agent's context window, section by section. Tokens are estimated, not asked for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from perdure.agents import store
+from perdure.agents.compiled import circumstances, made_of_stored
+from perdure.agents.prompt import Ingredients, metadata_text
+from perdure.agents.schemas.context import ContextOverview
+from perdure.agents.store import AgentRow
+from perdure.content.codec import to_json
+from perdure.content.parts import text_of
+from perdure.memory.render import render_blocks
+from perdure.messages import store as messages
+from perdure.messages.store import MessageRow
+from perdure.tenancy.actor import Actor
+from perdure.tools.rules import rule_text
+from perdure.tools.store import ToolRow
+
+CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedContext:
+    """What a request of the agent would be made of, and how much is stored beside it."""
+
+    agent: AgentRow
+    made_of: Ingredients
+    metadata: str
+    messages: Sequence[MessageRow]
+    tools: Sequence[ToolRow]
+    recall: int
+
+
+def load_context(conn: Connection, actor: Actor, agent_id: str, provider_type: str) -> LoadedContext:
+    """Read what an overview is made of."""
+    agent = store.get(conn, actor, agent_id)
+    at = circumstances(conn, agent, agent_id)
+    return LoadedContext(
+        agent,
+        made_of_stored(conn, agent, provider_type),
+        metadata_text(at),
+        messages.context(conn, agent_id),
+        store.tools_of(conn, agent_id),
+        at.recall,
+    )
+
+
+def overview(loaded: LoadedContext, window: int) -> ContextOverview:
+    """The sections of a request, their texts and how many tokens they take, roughly."""
+    made_of = loaded.made_of
+    memory = render_blocks(made_of.blocks, numbered=made_of.numbered)
+    rules = rule_text(made_of.rules)
+    said = [message for message in loaded.messages if message.role != "system"]
+    summary = "\n".join(text_of(message.parts) for message in said if message.role == "summary")
+    functions = [_definition(tool) for tool in loaded.tools]
+    shown = [_plain(message) for message in loaded.messages]
+    counts = {
+        "num_tokens_system": tokens(made_of.system),
+        "num_tokens_core_memory": tokens(memory),
+        "num_tokens_tool_usage_rules": tokens(rules),
+        "num_tokens_external_memory_summary": tokens(loaded.metadata),
+        "num_tokens_summary_memory": tokens(summary),
+        "num_tokens_functions_definitions": tokens(orjson.dumps(functions).decode()) if functions else 0,
+        "num_tokens_messages": sum(
+            tokens(orjson.dumps(to_json(message.parts)).decode())
+            for message in said
+            if message.role != "summary"
+        ),
+    }
+    return ContextOverview(
+        context_window_size_max=window,
+        context_window_size_current=sum(counts.values()),
+        num_messages=len(loaded.messages),
+        num_archival_memory=0,
+        num_recall_memory=loaded.recall,
+        system_prompt=made_of.system,
+        core_memory=memory,
+        tool_usage_rules=rules or None,
+        external_memory_summary=loaded.metadata,
+        summary_memory=summary or None,
+        functions_definitions=functions,
+        messages=shown,
+        **counts,
+    )
+
+
+def tokens(text: str) -> int:
+    """About how many tokens a text takes: no vendor is asked, no tokenizer loaded."""
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def _definition(tool: ToolRow) -> dict[str, Any]:
+    function = {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
+    return {"type": "function", "function": function}
+
+
+def _plain(message: MessageRow) -> dict[str, Any]:
+    return {
+        "id": message.id,
+        "agent_id": message.agent_id,
+        "role": message.role,
+        "name": message.name,
+        "content": to_json(message.parts),
+        "created_at": message.created_at,
+    }
