@@ -1,11 +1,8 @@
 """Sending to an agent: from a request to a run at work."""
 
 import logging
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-
-from pydantic import BaseModel
 
 from perdure.agents import store as agents
 from perdure.chat.inputs import drafts_of
@@ -19,12 +16,13 @@ from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of
-from perdure.loop.turn import Environment, Order, Turn, TurnFailed, new_step
+from perdure.loop.events import TurnFailed
+from perdure.loop.turn import Environment, Order, Turn, new_step
 from perdure.messages.render import MessageTool
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun
-from perdure.runs.runner import Frames, Runner
+from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.store import RunRow
 from perdure.tenancy.actor import Actor
 
@@ -79,7 +77,7 @@ class Sender:
         )
         return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run))
 
-    def _failed(self, run: RunRow):  # noqa: ANN202
+    def _failed(self, run: RunRow) -> OnFailure:
         async def failed(error: Exception) -> Frames:
             return _failure_frames(run.id, error, await self._ended(run, error))
 
@@ -135,7 +133,7 @@ async def _frames(turn: Turn, projection: Projection, delivery: Delivery) -> Fra
                 yield frame, None
 
 
-async def _failure_frames(run_id: str, error: Exception, reason: str) -> AsyncIterator[tuple[BaseModel, str | None]]:
+async def _failure_frames(run_id: str, error: Exception, reason: str) -> Frames:
     cause = error.cause if isinstance(error, TurnFailed) else error
     message = cause.detail if isinstance(cause, PerdureError) else UNKNOWN
     yield StopReason(stop_reason=reason), None

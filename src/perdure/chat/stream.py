@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from perdure.chat.schemas import LettaResponse, Ping, StopReason, UsageStatistics
 from perdure.kit.clock import iso, now
 from perdure.kit.ids import new_id
+from perdure.loop.events import TurnFailed
 from perdure.runs.live import Frame, LiveRun
 
 DONE = b"data: [DONE]\n\n"
@@ -48,7 +49,11 @@ def encode(frame: Frame, numbered: bool) -> bytes:
 
 async def as_response(run: LiveRun) -> Response:
     """Wait for a run to end; its messages, stop reason and usage in one answer."""
-    return Response(collect(await run.ended()), media_type="application/json")
+    try:
+        models = await run.ended()
+    except TurnFailed as failed:
+        raise failed.cause from failed
+    return Response(collect(models), media_type="application/json")
 
 
 def collect(models: Sequence[BaseModel]) -> bytes:

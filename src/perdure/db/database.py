@@ -1,10 +1,12 @@
 """One interface over both databases: `read` and `write` a unit of work."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Annotated, Concatenate, ParamSpec, Protocol, TypeVar
 
 from fastapi import Depends, Request
 from sqlalchemy import Connection, make_url
+
+from perdure.db.settings import DatabaseSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,15 +35,16 @@ class Database(Protocol):
         ...
 
 
-def connect(url: str, **options: Any) -> Database:
+def connect(url: str, options: DatabaseSettings | None = None) -> Database:
     """The database at `url`: `sqlite:///path` or `postgresql://…`."""
+    options = options or DatabaseSettings()
     if make_url(url).get_backend_name() == "sqlite":
         from perdure.db.sqlite import SqliteDatabase  # noqa: PLC0415 - drivers load on demand
 
-        return SqliteDatabase(url, **options)
+        return SqliteDatabase(url, readers=options.readers, synchronous=options.synchronous)
     from perdure.db.postgres import PostgresDatabase  # noqa: PLC0415
 
-    return PostgresDatabase(url, **options)
+    return PostgresDatabase(url, pool_size=options.pool_size)
 
 
 async def _of_request(request: Request) -> Database:

@@ -32,7 +32,7 @@ class PostgresDatabase:
 
     dialect = "postgresql"
 
-    def __init__(self, url: str, *, pool_size: int = 10, **_: Any):
+    def __init__(self, url: str, *, pool_size: int = 10):
         self.engine = postgres_engine(url, pool_size)
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 

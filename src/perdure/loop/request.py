@@ -51,34 +51,36 @@ def clipped(text: str, limit: int) -> str:
 def paired(messages: Iterable[Message]) -> list[Message]:
     """The same history with every call answered once, right after it, and no return without a call."""
     told: list[Message] = []
-    open_calls: dict[str, ToolCall] = {}
+    waiting: dict[str, ToolCall] = {}
     for message in messages:
+        calls = calls_of(message.parts)
         if message.role == "tool":
-            kept = tuple(part for part in returns_of(message.parts) if open_calls.pop(part.call_id, None))
-            if kept:
-                told.append(Message("tool", kept))
-            continue
-        if open_calls and not (message.role == "assistant" and _continues(told, message)):
-            told.append(_synthetic(open_calls.values()))
-            open_calls = {}
-        if message.role == "assistant":
-            open_calls |= {call.id: call for call in calls_of(message.parts)}
-            if told and told[-1].role == "assistant" and calls_of(told[-1].parts):
-                told[-1] = Message("assistant", told[-1].parts + message.parts)
-                continue
-        told.append(message)
-    if open_calls:
-        told.append(_synthetic(open_calls.values()))
+            kept = tuple(part for part in returns_of(message.parts) if waiting.pop(part.call_id, None))
+            _tell(told, Message("tool", kept))
+        elif waiting and told[-1].role == "assistant" and calls:  # held-back calls go with those that wait
+            fresh = tuple(
+                part for part in message.parts if not (isinstance(part, ToolCall) and part.id in waiting)
+            )
+            _tell(told, Message("assistant", fresh))
+            waiting |= {call.id: call for call in calls}
+        else:
+            _tell(told, Message("tool", _unknown(waiting.values())))
+            waiting = {call.id: call for call in calls}
+            told.append(message)
+    _tell(told, Message("tool", _unknown(waiting.values())))
     return told
 
 
-def _continues(told: list[Message], message: Message) -> bool:
-    """Whether an assistant message goes on with the calls of the one before (held-back and pending ones)."""
-    return bool(told) and told[-1].role == "assistant" and bool(calls_of(message.parts))
+def _tell(told: list[Message], message: Message) -> None:
+    """Add a message, as a part of the last one where both are of one role; nothing when it is empty."""
+    if told and told[-1].role == message.role:
+        told[-1] = Message(message.role, told[-1].parts + message.parts)
+    elif message.parts:
+        told.append(message)
 
 
-def _synthetic(calls: Iterable[ToolCall]) -> Message:
-    return Message("tool", tuple(ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error") for call in calls))
+def _unknown(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
+    return tuple(ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error") for call in calls)
 
 
 def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:

@@ -3,7 +3,7 @@
 The database is touched only at save points (`save.py`), never while a model or a tool works.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -88,7 +88,7 @@ class Turn:
     def must_call(self) -> bool:
         return is_legacy(self.state.agent.agent_type)
 
-    async def run(self) -> AsyncIterator[TurnEvent]:
+    async def run(self) -> AsyncGenerator[TurnEvent, None]:
         """Everything that happens, the end last. Raises `TurnFailed` once a failed end is stored."""
         ended = False
         while not ended:
@@ -105,13 +105,13 @@ class Turn:
                     yield event
                     ended = isinstance(event, Ended)
 
-    async def _ask(self, asking: Asking, builder: AnswerBuilder, message_id: str) -> AsyncIterator[Delta]:
+    async def _ask(self, asking: Asking, builder: AnswerBuilder, message_id: str) -> AsyncGenerator[Delta, None]:
         """Call the model; its events as they come. A failure is stored with what was said so far."""
         exchange = Exchange()
         asked = monotonic_ns()
         first: int | None = None
         try:
-            async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:  # type: ignore[type-var]
+            async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:
                 async for event in events:
                     if first is None:
                         first = monotonic_ns()
@@ -141,7 +141,7 @@ class Turn:
         self.context_tokens = spent.total
         self.step = replace(self.step, usage=asdict(spent))
 
-    async def _act(self, answer: Answer, message_id: str) -> AsyncIterator[Saved | Ended]:
+    async def _act(self, answer: Answer, message_id: str) -> AsyncGenerator[Saved | Ended, None]:
         """Do what an answer asks for; ends the turn or prepares the next step."""
         match decide(answer, self.rules, self.progress, must_call=self.must_call):
             case RunTools(calls):
@@ -166,7 +166,7 @@ class Turn:
 
     async def _run_tools(
         self, answer: Answer, calls: tuple[ToolCall, ...], message_id: str
-    ) -> AsyncIterator[Saved | Ended]:
+    ) -> AsyncGenerator[Saved | Ended, None]:
         """Save the answer, call its tools, save what they returned."""
         drafts = [self._answer(answer.parts, message_id)]
         known = len(self.state.context)
@@ -187,7 +187,7 @@ class Turn:
         async for event in self._end(end, returned) if end else self._go_on(returned):
             yield event
 
-    async def _go_on(self, drafts: Sequence[Draft]) -> AsyncIterator[Saved | Ended]:
+    async def _go_on(self, drafts: Sequence[Draft]) -> AsyncGenerator[Saved | Ended, None]:
         """Save and take the next step, or end where the steps are used up."""
         if self.steps >= self.order.max_steps:
             async for event in self._end("max_steps", drafts):
@@ -209,7 +209,7 @@ class Turn:
         for message in self.state.context[known:]:
             yield Saved(message)
 
-    async def _end(self, reason: str, drafts: Sequence[Draft]) -> AsyncIterator[Saved | Ended]:
+    async def _end(self, reason: str, drafts: Sequence[Draft]) -> AsyncGenerator[Saved | Ended, None]:
         """Save the last messages with the end of the run."""
         known = len(self.state.context)
         kept = [draft for draft in drafts if draft.parts]

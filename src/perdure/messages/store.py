@@ -173,8 +173,9 @@ def _values(row: MessageRow) -> dict[str, Any]:
 
 
 def _row(row: Row[Any]) -> MessageRow:
-    values = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
-    return MessageRow(**values | {"parts": from_json(row.parts)})
+    values: dict[str, Any] = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
+    values["parts"] = from_json(row.parts)
+    return MessageRow(**values)
 
 
 def context(conn: Connection, thread_id: str) -> list[MessageRow]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 
 from pydantic import BaseModel
@@ -14,7 +14,8 @@ from perdure.runs.store import Lease
 
 log = logging.getLogger(__name__)
 
-Frames = AsyncIterator[tuple[BaseModel, str | None]]
+Frames = AsyncGenerator[tuple[BaseModel, str | None], None]
+OnFailure = Callable[[Exception], Awaitable[Frames]]
 
 
 class Runner:
@@ -42,16 +43,14 @@ class Runner:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
-    def drive(self, run_id: str, frames: Frames, on_failure: Callable[[Exception], Awaitable[Frames]]) -> LiveRun:
+    def drive(self, run_id: str, frames: Frames, on_failure: OnFailure) -> LiveRun:
         """Start working on a claimed run; `on_failure` says what frames end a run that broke."""
         live = LiveRun(run_id)
         self.live[run_id] = live
         live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=run_id)
         return live
 
-    async def _drive(
-        self, live: LiveRun, frames: Frames, on_failure: Callable[[Exception], Awaitable[Frames]]
-    ) -> None:
+    async def _drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> None:
         failure: Exception | None = None
         try:
             await _copy(frames, live)
@@ -77,6 +76,6 @@ class Runner:
 
 
 async def _copy(frames: Frames, live: LiveRun) -> None:
-    async with aclosing(frames) as stream:  # type: ignore[type-var]
+    async with aclosing(frames) as stream:
         async for model, event in stream:
             live.append(model, event)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 import perdure
 from perdure.agents.routes import router as agents
@@ -14,7 +13,7 @@ from perdure.providers.base import ModelClient
 from perdure.providers.routes import router as providers
 from perdure.runs.routes import router as runs
 from perdure.server import errors
-from perdure.server.paths import OneSpelling
+from perdure.server.paths import OneSpelling, declared_paths
 from perdure.server.routes import router as health
 from perdure.server.wiring import Wiring
 from perdure.tenancy.routes import router as tenancy
@@ -37,6 +36,5 @@ def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None =
     for router in ROUTERS:
         app.include_router(router)
     errors.install(app)
-    roots = {route.path for route in app.routes if isinstance(route, APIRoute)}
-    app.add_middleware(OneSpelling, roots=roots)
+    app.add_middleware(OneSpelling, roots=declared_paths(ROUTERS))
     return app

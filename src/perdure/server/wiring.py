@@ -50,20 +50,11 @@ class Wiring:
                 stack.callback(held.release)
             instance, held = claim_instance(settings.home)
             stack.callback(held.release)
-            db = self._connect()
+            db = connect(settings.database_url, settings.database)
             stack.push_async_callback(db.close)
             await self._prepare(db, instance)
             await self._open(app, stack, db, Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds))
             yield
-
-    def _connect(self) -> Database:
-        options = self.settings.database
-        return connect(
-            self.settings.database_url,
-            pool_size=options.pool_size,
-            readers=options.readers,
-            synchronous=options.synchronous,
-        )
 
     async def _prepare(self, db: Database, instance: str) -> None:
         """The newest tables, the rows every server needs, and an end for what an earlier life left open."""

@@ -1,0 +1,122 @@
+"""A real server in a process of its own, so that it can be killed; may kill itself at a save point.
+
+Run as a program: `server_process.py HOME DATABASE_URL [POINT]`. POINT counts the writes of a turn from 0;
+`2.before` dies just before the third is begun, `2.after` just after it is committed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+TOLD = "My name is Ann."
+ASKED = "What is my name?"
+
+
+class ServerProcess:
+    """Starts the program below on a free port and knows how it ended."""
+
+    def __init__(self, home: Path, url: str, point: str = ""):
+        command = [sys.executable, __file__, str(home), url, point]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
+        assert self.process.stdout
+        line = self.process.stdout.readline()
+        if not line.startswith("http"):
+            raise RuntimeError(f"the server did not start: {line!r}, exit {self.process.wait()}")
+        self.url = line.strip()
+        self._await_health()
+
+    def _await_health(self) -> None:
+        for _ in range(400):
+            try:
+                if httpx.get(f"{self.url}/v1/health/").is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.02)
+        raise RuntimeError("the server does not answer")
+
+    def kill(self) -> None:
+        """As hard as it gets."""
+        self.process.kill()
+        self.ended()
+
+    def ended(self) -> int:
+        """Wait for the end; the exit code."""
+        code = self.process.wait(15)
+        if self.process.stdout:
+            self.process.stdout.close()
+        return code
+
+
+def reply(request: Any) -> Any:
+    """A model with a mind: remembers a name, recalls it from its prompt, refuses a broken history."""
+    from perdure.content.parts import returns_of, text_of
+    from perdure.testing.oracle import refusal
+    from perdure.testing.scripted import call, say
+
+    broken = refusal(request.messages)
+    if broken:
+        return say(f"REFUSED: {broken}")
+    last = request.messages[-1]
+    if returns_of(last.parts):
+        return say("I will remember that.")
+    if text_of(last.parts) == TOLD and "Called Ann." not in request.system:
+        return call("memory_insert", label="human", new_string="Called Ann.")
+    return say("Your name is Ann." if "Called Ann." in request.system else "I do not know.")
+
+
+def main(home: str, url: str, point: str) -> None:
+    import uvicorn
+
+    from perdure.config import Settings
+    from perdure.server.app import create_app
+    from perdure.testing.scripted import ScriptedModel
+
+    model = ScriptedModel()
+    model.script("mind", reply)
+    settings = Settings.model_validate(
+        {"home": home, "database": {"url": url}, "models": {"detect": False}, "runs": {"trace": False}}
+    )
+    if point:
+        die_at(*point.split("."))
+    app = create_app(settings, static={"scripted": model})
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
+    server = uvicorn.Server(config)
+    socket = config.bind_socket()
+    print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
+    server.run([socket])
+
+
+def die_at(number: str, moment: str) -> None:
+    """Kill this process at the n-th write of the first turn."""
+    from perdure.db.postgres import PostgresDatabase
+    from perdure.db.sqlite import SqliteDatabase
+
+    seen = -1
+
+    def guarded(write: Any) -> Any:
+        async def counted(self: Any, work: Any, *args: Any, **kwargs: Any) -> Any:
+            nonlocal seen
+            counts = work.__module__.startswith(("perdure.loop", "perdure.memory"))
+            counts = counts and (seen >= 0 or work.__name__ == "accept")
+            seen += counts
+            if counts and seen == int(number) and moment == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = await write(self, work, *args, **kwargs)
+            if counts and seen == int(number) and moment == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return counted
+
+    for kind in (SqliteDatabase, PostgresDatabase):
+        kind.write = guarded(kind.write)  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

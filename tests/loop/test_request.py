@@ -1,0 +1,77 @@
+"""Whatever history is stored, the model is told one that a provider accepts."""
+
+from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perdure.content.parts import Message, Part, Text, ToolCall, ToolReturn, returns_of
+from perdure.loop.request import UNKNOWN_OUTCOME, clipped, conversation, paired, unanswered
+from perdure.messages.store import MessageRow
+from perdure.testing.oracle import refusal
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+call_ids = st.sampled_from([f"call-{i}" for i in range(6)])
+messages = st.one_of(
+    st.just(Message("user", (Text("hello"),))),
+    st.lists(call_ids, max_size=3, unique=True).map(
+        lambda ids: Message("assistant", (Text("so"), *(ToolCall(id, "tool", "{}") for id in ids)))
+    ),
+    st.lists(call_ids, min_size=1, max_size=3).map(
+        lambda ids: Message("tool", tuple(ToolReturn(id, "tool", "done") for id in ids))
+    ),
+)
+
+
+@given(st.lists(messages, max_size=12))
+def test_any_history_is_told_as_one_that_a_provider_accepts(history: list[Message]) -> None:
+    assert refusal(paired(history)) is None
+
+
+@given(st.lists(messages, max_size=12))
+def test_a_history_that_is_whole_is_told_unchanged(history: list[Message]) -> None:
+    whole = paired(history)
+    assert paired(whole) == whole
+
+
+@given(st.lists(messages, max_size=12))
+def test_nothing_said_is_left_out(history: list[Message]) -> None:
+    def words(told: list[Message]) -> int:
+        return sum(isinstance(part, Text) for message in told for part in message.parts)
+
+    assert words(paired(history)) == words(history)
+
+
+def row(role: str, *parts: Part) -> MessageRow:
+    return MessageRow("message-1", "org", "agent", "thread", role, parts, NOW)  # type: ignore[arg-type]
+
+
+def test_a_call_cut_off_by_a_crash_is_answered_for_the_model() -> None:
+    lost = unanswered([row("user", Text("hi")), row("assistant", ToolCall("c", "t", "{}"))])
+    assert [(r.call_id, r.status, r.text) for r in lost] == [("c", "error", UNKNOWN_OUTCOME)]
+
+
+def test_a_call_that_nobody_approved_says_so() -> None:
+    (lost,) = unanswered([row("approval", ToolCall("c", "t", "{}"))])
+    assert "not approved" in lost.text
+
+
+def test_the_system_prompt_is_not_among_the_messages() -> None:
+    told = conversation(
+        [row("system", Text("prompt")), row("user", Text("hi"))], timezone="UTC", return_limit=100
+    )
+    assert [message.role for message in told] == ["user"]
+
+
+def test_tool_returns_are_wrapped_with_status_and_time_in_the_agents_zone() -> None:
+    rows = [row("assistant", ToolCall("c", "t", "{}")), row("tool", ToolReturn("c", "t", "done"))]
+    told = conversation(rows, timezone="Europe/Berlin", return_limit=100)
+    (returned,) = returns_of(told[-1].parts)
+    assert '"status": "OK"' in returned.text
+    assert '"message": "done"' in returned.text
+    assert "CET+0100" in returned.text
+
+
+def test_a_long_return_is_clipped_and_says_by_how_much() -> None:
+    assert clipped("x" * 10, 10) == "x" * 10
+    assert clipped("x" * 15, 10) == "x" * 10 + "… [5 of 15 characters left out]"
