@@ -1,6 +1,9 @@
 """The pure parts of the vendors' adapters: addresses, streams, tags, schemas, lists, words of errors."""
 
+import asyncio
 import string
+import subprocess
+import sys
 from itertools import pairwise
 from typing import Any
 
@@ -23,7 +26,7 @@ from perdure.providers.base import (
     ToolSpec,
 )
 from perdure.providers.endpoint import Endpoint, ListedModel, normal_url, root_url
-from perdure.providers.vendors import anthropic, chat, close_pool, list_models, listing, responses
+from perdure.providers.vendors import anthropic, chat, close_pool, list_models, listing, responses, warm
 from perdure.providers.vendors.chat_answer import ChatAnswer
 from perdure.providers.vendors.compatible import DIALECTS, dialect_of
 from perdure.providers.vendors.errors import quote, retry_after
@@ -414,3 +417,17 @@ async def test_models_are_listed_over_real_http() -> None:
                 assert models["text-embedding-scripted"].kind == "embedding"
         assert await list_models(Endpoint("p", "bedrock")) == []
     await close_pool()
+
+
+def test_importing_the_vendors_loads_neither_http_nor_any_of_them() -> None:
+    code = (
+        "import sys, perdure.providers.vendors, perdure.providers.retry, perdure.providers.endpoint\n"
+        "print([m for m in ('httpx2', 'pydantic_ai', 'openai', 'anthropic', 'google.genai') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_warming_up_leaves_nothing_behind() -> None:
+    await asyncio.to_thread(warm, {"openai", "ollama"})
+    assert "perdure.providers.vendors.http" in sys.modules

@@ -1,8 +1,10 @@
 """HTTP to vendors: one pool for all providers, failures in our words, and the raw bytes for traces."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,12 +30,18 @@ LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=64, keepa
 _POOLS: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx2.AsyncClient] = WeakKeyDictionary()
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """The certificates to trust; reading them takes long enough to do it once, and early."""
+    return httpx2.create_ssl_context()
+
+
 def pool() -> httpx2.AsyncClient:
     """The connections of the running event loop."""
     loop = asyncio.get_running_loop()
     client = _POOLS.get(loop)
     if client is None:
-        client = _POOLS[loop] = httpx2.AsyncClient(limits=LIMITS, timeout=httpx2.Timeout(30.0))
+        client = _POOLS[loop] = httpx2.AsyncClient(limits=LIMITS, verify=tls())
     return client
 
 

@@ -1,8 +1,8 @@
-"""From a provider's endpoint to its model client, and what to load before the first call."""
+"""From a provider's endpoint to its model client."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -27,13 +27,6 @@ def open_client(endpoint: Endpoint) -> ModelClient:
     if endpoint.type in LAZY:
         return LazyClient(endpoint)
     return OWN.get(endpoint.type, chat_client)(endpoint)
-
-
-def warm(types: Iterable[str]) -> None:
-    """Import what these provider types need; blocks for seconds, so run it in a thread after start."""
-    for name in {LAZY[type_] for type_ in types if type_ in LAZY}:
-        with suppress(ImportError):  # its first call will say what to install
-            _load(name)
 
 
 class ExtraMissing(ModelUnavailable):
@@ -69,7 +62,7 @@ class LazyClient:
         """Ask; see `ModelClient`."""
         extra = LAZY[self.endpoint.type]
         try:
-            opened = (await asyncio.to_thread(_load, extra))(self.endpoint)
+            opened = (await asyncio.to_thread(load, extra))(self.endpoint)
         except ImportError as error:
             raise ExtraMissing(
                 f"Provider '{self.endpoint.name}' ({self.endpoint.type}) needs an optional package: "
@@ -81,5 +74,6 @@ class LazyClient:
                 yield event
 
 
-def _load(name: str) -> Callable[[Endpoint], ModelClient]:
+def load(name: str) -> Callable[[Endpoint], ModelClient]:
+    """The `open_client` of one of the vendors in `LAZY`."""
     return import_module(f"perdure.providers.vendors.{name}").open_client
