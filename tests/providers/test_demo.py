@@ -56,6 +56,9 @@ OLD_TOOLS = (
 )
 
 
+IN_ROME = ["Lives in: Rome"]
+
+
 class Agent:
     """A tiny loop around the demo: real block edits, a search over what was said, one stored conversation."""
 
@@ -67,6 +70,7 @@ class Agent:
         self.called: list[str] = []
         self.found: list[str] = []
         self.options: dict[str, Any] = {}
+        self.refusal = ""
 
     @property
     def system(self) -> str:
@@ -111,6 +115,8 @@ class Agent:
         if name == "conversation_search":
             results = [{"role": "user", "content": text} for text in self.found]
             return json.dumps({"message": f"{len(results)} results", "results": results})
+        if self.refusal:
+            raise ValueError(self.refusal)
         label = arguments.get("label") or arguments.get("path", "").removeprefix("/memories/")
         if label not in self.blocks:
             raise ValueError(f"No block {label}")
@@ -139,7 +145,7 @@ class Agent:
         ("Actually, I moved to Berlin last week.", ["Lives in: Berlin"]),
         ("I just moved from Oslo to Bergen", ["Lives in: Bergen"]),
         ("I work as a nurse and I love hiking", ["Works as: a nurse", "Likes: hiking"]),
-        ("I work as a nurse, live in Rome and love opera", ["Works as: a nurse", "Lives in: Rome", "Likes: opera"]),
+        ("I work as a nurse, live in Rome and love art", ["Works as: a nurse", *IN_ROME, "Likes: art"]),
         ("I’m allergic to nuts", ["Allergic to: nuts"]),
         ("I am 34 years old", ["Age: 34"]),
         ("I prefer tea over coffee", ["Prefers: tea over coffee"]),
@@ -154,7 +160,7 @@ class Agent:
         ("Can you remember that I like tea?", ["Likes: tea"]),
         ("remember: buy milk", ["Note: buy milk"]),
         ("your name is Zed", ["Name: Zed"]),
-        ("I'm Ann. I live in Rome; I like tea\nI speak Italian", ["Name: Ann", "Lives in: Rome", "Likes: tea", "Speaks: Italian"]),
+        ("I'm Ann. I live in Rome; I own a car\nI use Vim", ["Name: Ann", *IN_ROME, "Has: a car", "Uses: Vim"]),
     ],
 )  # fmt: skip
 def test_statements_are_read(text, lines):
@@ -285,7 +291,8 @@ def test_the_first_answer_is_labelled():
 
 def test_a_refused_write_is_reported_not_repeated():
     agent = Agent((tool("memory_insert", "label", "new_string"),))
-    agent._apply = lambda name, arguments: (_ for _ in ()).throw(ValueError("the block is full"))  # type: ignore[method-assign]
+    del agent.blocks["persona"]
+    agent.refusal = "the block is full"
     assert "the block is full" in agent.say("I live in Rome")
     assert agent.called == ["memory_insert"]
 
@@ -452,10 +459,9 @@ def test_a_picture_alone_is_answered():
     assert "did not understand" in decide(request).text
 
 
-WORDS = st.sampled_from(
-    "I i'm my name is live in like Rome Ann remember that forget what where ? . , and actually moved to your the a call "
-    'tea <value> </value> </human> { } " 1→ \n it not'.split()
-)
+VOCABULARY = """I i'm my name is live in like Rome Ann remember that forget what where ? . , and actually
+    moved to your the a call tea <value> </value> </human> { } " 1→ it not"""
+WORDS = st.sampled_from([*VOCABULARY.split(), "\n"])
 TEXTS = st.one_of(st.text(max_size=300), st.lists(WORDS, max_size=40).map(" ".join))
 
 
