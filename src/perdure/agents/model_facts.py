@@ -1,5 +1,6 @@
 """What is known of an agent's model, for showing it: derived from the providers, never copied."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +11,11 @@ from perdure.agents.schemas.model_settings import ModelSettings
 from perdure.agents.store import AgentRow
 from perdure.kit.errors import PerdureError
 from perdure.providers.catalog import Models
+from perdure.providers.entries import ModelEntry
 from perdure.tenancy.actor import Actor
 
 UNKNOWN_WINDOW = 128_000
+PATIENCE_SECONDS = 0.3  # a provider may be asked anew about a model that it does not list
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,35 @@ class ModelFacts:
 
 
 async def describe(models: Models, actor: Actor, handles: Iterable[str]) -> dict[str, ModelFacts]:
-    """The facts of some handles; never fails, so that agents of a deleted provider can be read."""
-    return {handle: await _describe(models, actor, handle) for handle in set(handles)}
+    """The facts of some handles. Never fails and hardly waits: agents can be read whatever became of
+    their provider.
+    """
+    wanted = set(handles)
+    if not wanted:
+        return {}
+    listed = {entry.handle: entry for entry in await models.entries(actor) if entry.handle in wanted}
+    found = {handle: _of_entry(entry) for handle, entry in listed.items()}
+    for handle in wanted - found.keys():
+        found[handle] = await _resolved(models, actor, handle)
+    return found
 
 
-async def _describe(models: Models, actor: Actor, handle: str) -> ModelFacts:
+def _of_entry(entry: ModelEntry) -> ModelFacts:
+    return ModelFacts(
+        entry.name,
+        entry.provider_name,
+        entry.provider_type,
+        entry.provider_category,
+        entry.endpoint_url,
+        entry.context_window,
+    )
+
+
+async def _resolved(models: Models, actor: Actor, handle: str) -> ModelFacts:
     try:
-        found = await models.resolve(actor, handle)
-    except PerdureError:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            found = await models.resolve(actor, handle)
+    except (PerdureError, TimeoutError):
         provider, _, model = handle.partition("/")
         return ModelFacts(model, provider, provider)
     return ModelFacts(
