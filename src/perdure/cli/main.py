@@ -1,6 +1,7 @@
 """`perdure`: the commands, each of which loads what it needs when it is called."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,3 +61,31 @@ def doctor() -> None:
     from perdure.cli.doctor import doctor as examine
 
     raise typer.Exit(0 if examine() else 1)
+
+
+@app.command()
+def chat(
+    agent: Annotated[str | None, typer.Argument(help="Its name or id. [default: the newest]")] = None,
+    url: Annotated[str | None, typer.Option(help="The server. [default: the one on this machine]")] = None,
+    key: Annotated[str | None, typer.Option(help="The API key, if the server wants one.")] = None,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="Run a server of its own for the time of the chat.")
+    ] = False,
+) -> None:
+    """Talk with an agent in the terminal; it is made if there is none."""
+    from perdure.cli.chat import chat as talk
+
+    talk(agent, url=url, key=key, embedded=embedded)
+
+
+@app.command()
+def demo(
+    home: Annotated[
+        Path | None,
+        typer.Option(envvar="PERDURE_DEMO_HOME", help="Where to keep its data. [default: nowhere]"),
+    ] = None,
+) -> None:
+    """Show an agent that remembers although its server is killed."""
+    from perdure.cli.demo import demo as show
+
+    show(home)
