@@ -266,7 +266,7 @@ async def test_a_provider_of_the_server_cannot_be_edited_or_deleted(make: Make, 
     row = base_provider(origin, "ollama", "ollama")
     models = make(row)
     assert await edit.find(models, database, ME, row.id) == row
-    with pytest.raises(Conflict, match="Provider 'ollama' (comes from|was found)"):
+    with pytest.raises(Conflict, match=r"Provider 'ollama' (comes from|was found)"):
         await edit.change(models, database, ME, row.id, ProviderUpdate())
     with pytest.raises(Conflict):
         await edit.remove(models, database, ME, row.id)

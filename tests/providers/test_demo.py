@@ -109,7 +109,10 @@ class Agent:
         except ValueError as error:
             status, text = "error", str(error)
         self.messages.append(Message("assistant", (ToolCall(call_id, name, raw),)))
-        self.messages.append(Message("tool", (ToolReturn(call_id, name, text, status),)))  # type: ignore[arg-type]
+        envelope = json.dumps(
+            {"status": "OK" if status == "success" else "Failed", "message": text, "time": "now"}
+        )
+        self.messages.append(Message("tool", (ToolReturn(call_id, name, envelope, status),)))  # type: ignore[arg-type]
 
     def _apply(self, name: str, arguments: Mapping[str, Any]) -> str:
         if name == "conversation_search":
@@ -160,7 +163,7 @@ class Agent:
         ("Can you remember that I like tea?", ["Likes: tea"]),
         ("remember: buy milk", ["Note: buy milk"]),
         ("your name is Zed", ["Name: Zed"]),
-        ("I'm Ann. I live in Rome; I own a car\nI use Vim", ["Name: Ann", *IN_ROME, "Has: a car", "Uses: Vim"]),
+        ("I'm Ann. I live in Rome; I own a car\nI use vi", ["Name: Ann", *IN_ROME, "Has: a car", "Uses: vi"]),
     ],
 )  # fmt: skip
 def test_statements_are_read(text, lines):

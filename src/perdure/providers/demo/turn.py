@@ -1,7 +1,7 @@
 """Where a conversation stands: what the person said last and what was done about it since. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import orjson
@@ -36,7 +36,7 @@ def turn_of(request: ModelRequest) -> Turn:
         text=text,
         event=event,
         calls=tuple(call for message in since for call in calls_of(message.parts)),
-        returns=tuple(done for message in since for done in returns_of(message.parts)),
+        returns=tuple(opened(done) for message in since for done in returns_of(message.parts)),
         first=not any(message.role == "assistant" for message in messages[: max(at, 0)]),
         spoken=tuple(
             unwrap(text_of(message.parts))[0] for message in messages if message.role in ("user", "summary")
@@ -44,17 +44,16 @@ def turn_of(request: ModelRequest) -> Turn:
     )
 
 
+def opened(done: ToolReturn) -> ToolReturn:
+    """A tool's own words, out of the envelope (`status`, `message`, `time`) that models are shown."""
+    fields = _object(done.text)
+    message = fields.get("message")
+    return replace(done, text=message) if "status" in fields and isinstance(message, str) else done
+
+
 def unwrap(text: str) -> tuple[str, bool]:
     """A message out of the JSON some clients and the server wrap it in; whether it is an event."""
-    if not text.lstrip().startswith("{"):
-        return text, False
-    try:
-        parsed: Any = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text, False
-    if not isinstance(parsed, dict):
-        return text, False
-    fields = cast("dict[str, Any]", parsed)
+    fields = _object(text)
     if "type" not in fields:
         return text, False
     said = fields.get("message")
@@ -63,8 +62,15 @@ def unwrap(text: str) -> tuple[str, bool]:
 
 def arguments_of(call: ToolCall) -> Mapping[str, Any]:
     """A call's arguments, or nothing if they are no JSON object."""
+    return _object(call.arguments)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    """A JSON object, or an empty one if the text is none."""
+    if not text.lstrip().startswith("{"):
+        return {}
     try:
-        parsed: Any = orjson.loads(call.arguments)
+        parsed: Any = orjson.loads(text)
     except orjson.JSONDecodeError:
         return {}
-    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
+    return cast("dict[str, Any]", parsed)
