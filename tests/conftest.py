@@ -142,6 +142,7 @@ def new_key(live: LiveServer) -> Any:
     def make(name: str = "test") -> str:
         organization = f"org-{uuid.uuid4()}"
         live.run(ensure_organization, organization, f"{name}-{organization}", write=True)
+
         def create(conn: Any) -> str:
             return keys.create_key(conn, live.app.state.keyring, name, organization_id=organization)[1]
 

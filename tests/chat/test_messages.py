@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import APIStatusError, Letta, NotFoundError, UnprocessableEntityError
+from tests.conftest import LiveServer
 
 from perdure.testing.scripted import ScriptedModel, call, call_raw, fail, say, think
-from tests.conftest import LiveServer
 
 
 def new_agent(client: Letta, model: str, **fields: Any) -> Any:
@@ -30,7 +30,11 @@ def test_an_agent_answers(client: Letta, scripted: ScriptedModel, model_name: st
     assert kinds(answer.messages) == ["assistant_message"]
     assert answer.messages[0].content == "Hello there."
     assert answer.stop_reason.stop_reason == "end_turn"
-    assert (answer.usage.step_count, answer.usage.prompt_tokens, answer.usage.completion_tokens) == (1, 100, 10)
+    assert (answer.usage.step_count, answer.usage.prompt_tokens, answer.usage.completion_tokens) == (
+        1,
+        100,
+        10,
+    )
     (request,) = scripted.requests[model_name]
     assert "Name unknown." in request.system
     assert request.messages[-1].parts[0].text == "hi"
@@ -73,7 +77,9 @@ def test_what_was_said_is_listed_in_both_orders(
     newest_first = [m.content for m in client.agents.messages.list(agent.id, limit=3)]
     assert newest_first[:6] == spoken[::-1]
     assert len(newest_first) == 7
-    only_mine = client.agents.messages.list(agent.id, include_return_message_types=["user_message"], order="asc")
+    only_mine = client.agents.messages.list(
+        agent.id, include_return_message_types=["user_message"], order="asc"
+    )
     assert [m.content for m in only_mine] == ["a", "b", "c"]
 
 
@@ -110,7 +116,11 @@ def test_images_reach_the_model_and_come_back(
         ({"input": "x", "max_steps": 0}, 422, "max_steps"),
         ({"input": "x", "stream_tokens": True}, 422, "`stream_tokens` needs `streaming: true`"),
         (
-            {"input": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "%"}}]},
+            {
+                "input": [
+                    {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "%"}}
+                ]
+            },
             400,
             "is not base64",
         ),
@@ -119,7 +129,13 @@ def test_images_reach_the_model_and_come_back(
     ],
 )
 def test_bad_input_names_the_field_and_stores_nothing(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, body: Any, status: int, words: str
+    client: Letta,
+    http: httpx.Client,
+    scripted: ScriptedModel,
+    model_name: str,
+    body: Any,
+    status: int,
+    words: str,
 ) -> None:
     agent = new_agent(client, scripted.script(model_name, say("never")))
     answer = http.post(f"/v1/agents/{agent.id}/messages", json=body)

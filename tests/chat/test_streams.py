@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import APIStatusError, Letta
+from tests.chat.test_messages import kinds, new_agent, send
 
 from perdure.providers.base import ModelUnavailable, StreamCut
 from perdure.testing.scripted import ScriptedModel, call, fail, say, think, wait
-from tests.chat.test_messages import kinds, new_agent, send
 
 
 def stream(client: Letta, agent_id: str, **options: Any) -> list[Any]:
@@ -29,7 +29,9 @@ def raw_frames(http: httpx.Client, agent_id: str, **options: Any) -> list[str]:
 def test_a_stream_tells_whole_messages_then_the_end(
     client: Letta, scripted: ScriptedModel, model_name: str
 ) -> None:
-    agent = new_agent(client, scripted.script(model_name, call("conversation_search", query="x"), say("All done.")))
+    agent = new_agent(
+        client, scripted.script(model_name, call("conversation_search", query="x"), say("All done."))
+    )
     frames = stream(client, agent.id, include_pings=False)
     assert kinds(frames) == [
         "tool_call_message",
@@ -152,7 +154,7 @@ def test_a_reader_who_leaves_does_not_stop_the_run(
             break
         threading.Event().wait(0.05)
     assert run.status == "completed"
-    assert [m.content for m in client.agents.messages.list(agent.id)][0] == "still here"
+    assert next(m.content for m in client.agents.messages.list(agent.id)) == "still here"
 
 
 def test_a_second_message_is_refused_while_a_turn_runs(
@@ -160,7 +162,8 @@ def test_a_second_message_is_refused_while_a_turn_runs(
 ) -> None:
     gate = threading.Event()
     agent = new_agent(
-        client, scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait, 10), say("done")), say("free"))
+        client,
+        scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait, 10), say("done")), say("free")),
     )
     body = {"input": "hi", "streaming": True}
     with http.stream("POST", f"/v1/agents/{agent.id}/messages", json=body) as answer:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 from letta_client import APIConnectionError, Letta
-
 from tests.conftest import DIALECTS, new_database_url
 from tests.journeys.server_process import ASKED, TOLD, ServerProcess
 

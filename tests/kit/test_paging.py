@@ -35,7 +35,9 @@ def in_order(rows: list[tuple[str, datetime | None]], order: str) -> list[str]:
     return [id for _, id in known] + unknown
 
 
-rows_strategy = st.lists(times, max_size=12).map(lambda ats: [(f"item-{i:02}", at) for i, at in enumerate(ats)])
+rows_strategy = st.lists(times, max_size=12).map(
+    lambda ats: [(f"item-{i:02}", at) for i, at in enumerate(ats)]
+)
 orders = st.sampled_from(["asc", "desc"])
 
 

@@ -59,7 +59,9 @@ def test_reasoning_keeps_its_signature_and_who_made_it() -> None:
 
 
 def test_what_broke_off_keeps_its_words_and_no_half_made_call() -> None:
-    builder = built(ReasoningDelta("hm"), TextDelta("I will"), ToolCallStart(0, "a", "one"), ToolCallDelta(0, '{"x'))
+    builder = built(
+        ReasoningDelta("hm"), TextDelta("I will"), ToolCallStart(0, "a", "one"), ToolCallDelta(0, '{"x')
+    )
     assert builder.partial() == (Text("I will"),)
 
 

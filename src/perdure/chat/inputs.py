@@ -51,12 +51,16 @@ def _part(part: ContentPart, field: str) -> Part:
         return Text(part.text.replace("\x00", ""))
     match part.source:
         case Base64Image() as image:
-            return Image(_media_type(image.media_type, field), _base64(image.data, field), detail=image.detail)
+            return Image(
+                _media_type(image.media_type, field), _base64(image.data, field), detail=image.detail
+            )
         case UrlImage() as image if image.url.startswith(DATA_URL):
             return _from_data_url(image.url, field)
         case UrlImage() as image:
             if not image.url.startswith(("https://", "http://")):
-                raise InvalidArgument(f"{field}.source.url: an image URL begins with https://, http:// or data:.")
+                raise InvalidArgument(
+                    f"{field}.source.url: an image URL begins with https://, http:// or data:."
+                )
             return Image(url=image.url)
         case StoredImage() as image:
             if image.data is None:
@@ -75,7 +79,9 @@ def _from_data_url(url: str, field: str) -> Image:
 
 def _media_type(media_type: str, field: str) -> str:
     if not media_type.startswith("image/"):
-        raise InvalidArgument(f"{field}.source.media_type: `{media_type}` is no image type such as image/png.")
+        raise InvalidArgument(
+            f"{field}.source.media_type: `{media_type}` is no image type such as image/png."
+        )
     return media_type
 
 

@@ -6,13 +6,13 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from perdure.agents import store as agents
-from perdure.messages.history import Wanted, list_messages, show_message
 from perdure.chat.schemas import LettaResponse, SendMessage, StreamMessage
 from perdure.chat.send import Delivery, Sender
 from perdure.chat.stream import as_response, event_stream
 from perdure.db import Db
 from perdure.kit.ids import AgentId, MessageId
 from perdure.kit.paging import Page, page_query
+from perdure.messages.history import Wanted, list_messages, show_message
 from perdure.messages.schemas import LettaMessage, MessageType
 from perdure.tenancy.actor import Actor, CurrentActor
 
@@ -28,7 +28,9 @@ STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream"
 
 
 @router.post("/agents/{agent_id}/messages", response_model=LettaResponse, responses=STREAM)
-async def send_message(agent_id: AgentId, body: SendMessage, actor: CurrentActor, sender: CurrentSender) -> Response:
+async def send_message(
+    agent_id: AgentId, body: SendMessage, actor: CurrentActor, sender: CurrentSender
+) -> Response:
     """Send to an agent and wait for its answer, or stream it."""
     return await answer(sender, actor, agent_id, body)
 
@@ -85,7 +87,9 @@ async def list_all_messages(
     include_return_message_types: Annotated[list[MessageType] | None, Query()] = None,
 ) -> list[LettaMessage]:
     """What was said to and by all agents."""
-    wanted = Wanted(thread_id=conversation_id, types=include_return_message_types, tool=("send_message", "message"))
+    wanted = Wanted(
+        thread_id=conversation_id, types=include_return_message_types, tool=("send_message", "message")
+    )
     return await db.read(list_messages, actor, page, wanted)
 
 

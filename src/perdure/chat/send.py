@@ -14,9 +14,9 @@ from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
+from perdure.loop.events import TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of
-from perdure.loop.events import TurnFailed
 from perdure.loop.turn import Environment, Order, Turn, new_step
 from perdure.messages.render import MessageTool
 from perdure.providers.catalog import Models
@@ -61,19 +61,14 @@ class Sender:
         step = new_step(run, model, agent.context_window_limit or model.context_window)
         drafts = drafts_of(options, run_id=run.id, step_id=step.id)
         state = await self.env.db.write(
-            save.accept,
-            actor,
-            agent_id,
-            agent_id,
-            run,
-            self.env.lease,
-            drafts,
-            step,
-            model.provider_type,
+            save.accept, actor, run, self.env.lease, drafts, step, model.provider_type
         )
         turn = Turn(self.env, Order(run, model, options.max_steps, options.override_system), state, step)
         projection = Projection(
-            run.id, delivery.tokens, options.include_return_message_types, _message_tool(agent.agent_type, options)
+            run.id,
+            delivery.tokens,
+            options.include_return_message_types,
+            _message_tool(agent.agent_type, options),
         )
         return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run))
 

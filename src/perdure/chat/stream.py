@@ -21,9 +21,7 @@ def event_stream(run: LiveRun, *, pings: float | None, numbered: bool) -> Stream
 
     `numbered` frames carry their `seq_id`, so that a reader who left can ask for what follows.
     """
-    return StreamingResponse(
-        _events(run, pings, numbered), media_type="text/event-stream", headers=HEADERS
-    )
+    return StreamingResponse(_events(run, pings, numbered), media_type="text/event-stream", headers=HEADERS)
 
 
 async def _events(run: LiveRun, pings: float | None, numbered: bool) -> AsyncIterator[bytes]:
@@ -71,8 +69,8 @@ def collect(models: Sequence[BaseModel]) -> bytes:
                 pass
             case _:
                 messages.append(model)
-    return LettaResponse.model_construct(
-        messages=messages, stop_reason=stop, usage=usage or UsageStatistics()
-    ).model_dump_json().encode()
-
-
+    return (
+        LettaResponse.model_construct(messages=messages, stop_reason=stop, usage=usage or UsageStatistics())
+        .model_dump_json()
+        .encode()
+    )

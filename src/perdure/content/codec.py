@@ -15,7 +15,9 @@ TYPES: Mapping[str, type[Part]] = {
 NAMES = {kind: name for name, kind in TYPES.items()}
 DEFAULTS = {
     kind: {
-        field.name: field.default for field in kind.__dataclass_fields__.values() if field.default is not field.default_factory
+        field.name: field.default
+        for field in kind.__dataclass_fields__.values()
+        if field.default is not field.default_factory
     }
     for kind in NAMES
 }

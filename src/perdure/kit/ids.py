@@ -30,7 +30,7 @@ def is_id(prefix: str, value: str) -> bool:
 
 
 def id_pattern(prefix: str) -> StringConstraints:
-    """The constraint for a path or body id: `Annotated[str, id_pattern("agent")]`."""
+    """The constraint of a path or body id of this prefix."""
     return StringConstraints(pattern=f"^{prefix}-{UUID4}$")
 
 

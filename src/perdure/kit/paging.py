@@ -29,7 +29,7 @@ class Page:
 
 
 def page_query(*, limit: int = 50, order: Order = "desc") -> Any:
-    """The FastAPI dependency that reads a page from the query: `Annotated[Page, page_query()]`."""
+    """The FastAPI dependency that reads a page from the query, with a route's own defaults."""
 
     async def read_page(
         before: Annotated[

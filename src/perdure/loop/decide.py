@@ -74,7 +74,12 @@ def decide(answer: Answer, rules: ToolRules, progress: Progress, *, must_call: b
 
 
 def after_tools(
-    returns: Sequence[ToolReturn], calls: Sequence[ToolCall], rules: ToolRules, progress: Progress, *, must_call: bool
+    returns: Sequence[ToolReturn],
+    calls: Sequence[ToolCall],
+    rules: ToolRules,
+    progress: Progress,
+    *,
+    must_call: bool,
 ) -> Finish | Continue:
     """Whether the turn goes on once its tools have returned."""
     if any(rules.ends_turn(returned.name) for returned in returns):

@@ -24,8 +24,11 @@ from perdure.tools.store import ToolRow
 
 @dataclass(frozen=True, slots=True)
 class TurnState:
-    """What a turn works with: the agent, its tools, and what the model is to see."""
+    """What a turn works with: its run, the agent, its tools, and what the model is to see."""
 
+    run_id: str
+    lease: Lease
+    provider_type: str
     actor: Actor
     agent: AgentRow
     thread: Thread
@@ -37,8 +40,6 @@ class TurnState:
 def accept(
     conn: Connection,
     actor: Actor,
-    agent_id: str,
-    thread_id: str,
     run: RunRow,
     lease: Lease,
     drafts: Sequence[Draft],
@@ -46,54 +47,48 @@ def accept(
     provider_type: str,
 ) -> TurnState:
     """Take a request on: claim the thread, repair what a crash left, save the input, load the rest."""
-    agent = agents.get(conn, actor, agent_id)
-    thread = messages.get_thread(conn, actor, thread_id)
+    agent = agents.get(conn, actor, run.agent_id)
+    thread = messages.get_thread(conn, actor, run.thread_id)
     runs.claim(conn, run, lease)
     runs.insert_step(conn, step)
     if agent.message_buffer_autoclear:
-        messages.set_context(conn, thread, messages.context_ids(conn, thread_id)[:1])
-    context = messages.context(conn, thread_id)
+        messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
+    context = messages.context(conn, thread.id)
     lost = unanswered(context)
     if lost:
         drafts = [Draft("tool", lost, run_id=run.id, is_err=True), *drafts]
     context += messages.append(conn, thread, drafts)
     return TurnState(
-        actor,
-        agent,
-        thread,
-        tuple(agents.tools_of(conn, agent_id)),
-        compiled_prompt(conn, agent, thread_id, provider_type),
-        tuple(context),
+        run_id=run.id,
+        lease=lease,
+        provider_type=provider_type,
+        actor=actor,
+        agent=agent,
+        thread=thread,
+        tools=tuple(agents.tools_of(conn, agent.id)),
+        prompt=compiled_prompt(conn, agent, thread.id, provider_type),
+        context=tuple(context),
     )
 
 
-def save_answer(
-    conn: Connection, state: TurnState, run_id: str, lease: Lease, step: StepRow, drafts: Sequence[Draft]
-) -> TurnState:
+def save_answer(conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft]) -> TurnState:
     """Save what the model said, and its step, before any of its tools run."""
-    runs.hold(conn, run_id, lease)
+    runs.hold(conn, state.run_id, state.lease)
     _save_step(conn, step)
     return _with(state, messages.append(conn, state.thread, drafts))
 
 
 def save_returns(
-    conn: Connection,
-    state: TurnState,
-    run_id: str,
-    lease: Lease,
-    step: StepRow,
-    drafts: Sequence[Draft],
-    next_step: StepRow,
-    provider_type: str,
+    conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], next_step: StepRow
 ) -> TurnState:
     """Save what the tools returned before the next request; tools may have changed the prompt."""
-    runs.hold(conn, run_id, lease)
+    runs.hold(conn, state.run_id, state.lease)
     _save_step(conn, step)
     runs.insert_step(conn, next_step)
     state = _with(state, messages.append(conn, state.thread, drafts))
     agent = agents.get(conn, state.actor, state.agent.id)
     return replace(
-        state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, provider_type)
+        state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, state.provider_type)
     )
 
 
@@ -109,27 +104,20 @@ class RunEnd:
 
 
 def save_end(
-    conn: Connection,
-    state: TurnState,
-    run_id: str,
-    lease: Lease,
-    step: StepRow | None,
-    drafts: Sequence[Draft],
-    end: RunEnd,
+    conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], end: RunEnd
 ) -> TurnState:
     """Save the last messages of a turn together with the end of its run."""
     runs.finish(
         conn,
-        run_id,
-        lease,
+        state.run_id,
+        state.lease,
         stop_reason=end.stop_reason,
         usage=end.usage,
         error=end.error,
         ttft_ns=end.ttft_ns,
         total_duration_ns=end.total_duration_ns,
     )
-    if step:
-        _save_step(conn, step)
+    _save_step(conn, step)
     state = _with(state, messages.append(conn, state.thread, drafts))
     agents.record_run(
         conn,

@@ -47,7 +47,7 @@ class TraceLog:
             step, exchange = await self._queue.get()
             try:
                 await self._store(step, exchange)
-            except Exception:  # noqa: BLE001 - a trace that cannot be kept harms nobody
+            except Exception:
                 log.warning("a trace could not be stored", exc_info=True, extra={"step_id": step.id})
             finally:
                 self._queue.task_done()

@@ -14,8 +14,8 @@ from perdure.db import Database
 from perdure.kit.clock import monotonic_ns, now
 from perdure.kit.ids import new_id
 from perdure.loop import save
-from perdure.loop.approvals import request_id, split_parts
 from perdure.loop.answer import Answer, AnswerBuilder
+from perdure.loop.approvals import request_id, split_parts
 from perdure.loop.asking import Asking, ask
 from perdure.loop.decide import (
     AskApproval,
@@ -105,7 +105,9 @@ class Turn:
                     yield event
                     ended = isinstance(event, Ended)
 
-    async def _ask(self, asking: Asking, builder: AnswerBuilder, message_id: str) -> AsyncGenerator[Delta, None]:
+    async def _ask(
+        self, asking: Asking, builder: AnswerBuilder, message_id: str
+    ) -> AsyncGenerator[Delta, None]:
         """Call the model; its events as they come. A failure is stored with what was said so far."""
         exchange = Exchange()
         asked = monotonic_ns()
@@ -170,14 +172,16 @@ class Turn:
         """Save the answer, call its tools, save what they returned."""
         drafts = [self._answer(answer.parts, message_id)]
         known = len(self.state.context)
-        self.state = await self.env.db.write(
-            save.save_answer, self.state, self.order.run.id, self.env.lease, self.step, drafts
-        )
+        self.state = await self.env.db.write(save.save_answer, self.state, self.step, drafts)
         for message in self.state.context[known:]:
             yield Saved(message)
         began = monotonic_ns()
         results = await self.env.dispatcher.call_all(
-            self._tool_context(), calls, {t.name: t for t in self.state.tools}, self.rules, self.progress.history
+            self._tool_context(),
+            calls,
+            {t.name: t for t in self.state.tools},
+            self.rules,
+            self.progress.history,
         )
         self.step = replace(self.step, tools_ns=monotonic_ns() - began)
         self.progress = progressed(self.progress, calls, results)
@@ -196,14 +200,7 @@ class Turn:
         following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
         known = len(self.state.context)
         self.state = await self.env.db.write(
-            save.save_returns,
-            self.state,
-            self.order.run.id,
-            self.env.lease,
-            self._done("success"),
-            drafts,
-            following,
-            self.order.model.provider_type,
+            save.save_returns, self.state, self._done("success"), drafts, following
         )
         self.step = following
         for message in self.state.context[known:]:
@@ -214,13 +211,7 @@ class Turn:
         known = len(self.state.context)
         kept = [draft for draft in drafts if draft.parts]
         self.state = await self.env.db.write(
-            save.save_end,
-            self.state,
-            self.order.run.id,
-            self.env.lease,
-            self._done("success", reason),
-            kept,
-            self._run_end(reason),
+            save.save_end, self.state, self._done("success", reason), kept, self._run_end(reason)
         )
         for message in self.state.context[known:]:
             yield Saved(message)
@@ -231,12 +222,12 @@ class Turn:
         reason = stop_reason_of(error)
         drafts = [replace(self._answer(said, message_id), is_err=True)] if said else []
         failed = replace(
-            self._done("failed", reason), error_type=error_type_of(error), error_data={"message": error.detail}
+            self._done("failed", reason),
+            error_type=error_type_of(error),
+            error_data={"message": error.detail},
         )
         end = self._run_end(reason, {"error_type": error_type_of(error), "message": error.detail})
-        self.state = await self.env.db.write(
-            save.save_end, self.state, self.order.run.id, self.env.lease, failed, drafts, end
-        )
+        self.state = await self.env.db.write(save.save_end, self.state, failed, drafts, end)
 
     def _run_end(self, reason: str, error: dict[str, str] | None = None) -> RunEnd:
         usage = {**asdict(self.tokens), "steps": self.steps, "context": self.context_tokens}

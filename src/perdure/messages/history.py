@@ -49,9 +49,7 @@ def list_messages(conn: Connection, actor: Actor, page: Page, wanted: Wanted) ->
     return shown[::-1] if backward else shown
 
 
-def _walk(
-    conn: Connection, actor: Actor, page: Page, wanted: Wanted, backward: bool
-) -> Iterator[MessageRow]:
+def _walk(conn: Connection, actor: Actor, page: Page, wanted: Wanted, backward: bool) -> Iterator[MessageRow]:
     """Stored messages one by one, away from the cursor, read a page at a time."""
     while True:
         rows = store.list_(

@@ -87,7 +87,7 @@ def _answer(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMess
     common = _common(row)
     wire: list[LettaMessage] = []
     for kind, group in _runs(row.parts):
-        piece = {**common, "otid": piece_otid(row.id, len(wire))}
+        piece: dict[str, Any] = {**common, "otid": piece_otid(row.id, len(wire))}
         if kind is Reasoning:
             wire.extend(
                 reasoning_message({**common, "otid": piece_otid(row.id, len(wire) + i)}, part)
@@ -164,9 +164,11 @@ def _returns(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMes
         for part in returned
     ]
     first = shown[0]
+    common = _common(row)
+    common["name"] = row.name or returned[0].name
     return [
         ToolReturnMessage(
-            **{**_common(row), "name": row.name or returned[0].name},
+            **common,
             otid=row.otid or piece_otid(row.id, 0),
             tool_return=returned[0].text,
             status=first.status,

@@ -214,5 +214,3 @@ async def give_feedback(step_id: StepId, body: Feedback, db: Db, actor: CurrentA
     """Say what you think of a step."""
     values: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
     return Step.of(await db.write(store.give_feedback, actor, step_id, values))
-
-

@@ -43,7 +43,7 @@ class ThreadBusy(Conflict):
 
 
 class LeaseLost(Conflict):
-    """This process no longer owns the run: another took it over."""
+    """Another process took the run over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +260,14 @@ def update_step(conn: Connection, step_id: str, **values: Any) -> None:
 
 
 def save_trace(
-    conn: Connection, organization_id: str, step_id: str, *, url: str, status: int | None, request: bytes, response: bytes
+    conn: Connection,
+    organization_id: str,
+    step_id: str,
+    *,
+    url: str,
+    status: int | None,
+    request: bytes,
+    response: bytes,
 ) -> None:
     """Keep the raw exchange of a step; the bytes are zlib streams."""
     conn.execute(

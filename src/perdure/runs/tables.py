@@ -1,6 +1,17 @@
 """Tables: runs, steps, and the raw exchanges with providers."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    text,
+)
 
 from perdure.db.schema import Json, id_column, metadata, moment, organization_column
 

@@ -53,7 +53,9 @@ class Wiring:
             db = connect(settings.database_url, settings.database)
             stack.push_async_callback(db.close)
             await self._prepare(db, instance)
-            await self._open(app, stack, db, Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds))
+            await self._open(
+                app, stack, db, Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds)
+            )
             yield
 
     async def _prepare(self, db: Database, instance: str) -> None:
@@ -108,5 +110,3 @@ def _begin(conn: Connection, instance: str) -> None:
 
 def _prepare_organization(conn: Connection, organization_id: str) -> None:
     tools.sync_builtins(conn, organization_id, BUILTINS)
-
-
