@@ -16,7 +16,7 @@ from perdure.messages.tables import context_entries, messages, threads
 from perdure.providers.catalog import Models
 from perdure.providers.settings import CatalogSettings
 from perdure.tenancy.actor import Actor
-from perdure.tenancy.keyring import KeyRing
+from perdure.tenancy.keyring import KeyRing, KeyRingError
 from perdure.tools.store import sync_builtins
 from perdure.tools.tables import tools
 
@@ -42,12 +42,17 @@ async def new(database, models):
     return create
 
 
-async def test_secrets_come_back_for_tools_alone(database, new):
+async def test_secrets_are_sealed_for_their_row_alone(database, new):
     agent = await new({"A": "1", "B": "2"})
-    sealed = await database.read(secrets.sealed_of, agent.id)
-    assert [secret.key for secret in sealed] == ["A", "B"]
-    assert not any(secret.sealed == "1" or secret.sealed == "2" for secret in sealed)
-    assert secrets.opened(RING, agent.organization_id, sealed) == {"A": "1", "B": "2"}
+
+    def sealed(conn):
+        return conn.execute(select(agents_secrets).order_by(agents_secrets.c.key)).all()
+
+    rows = await database.read(sealed)
+    place = {"table": "agents_secrets", "organization": agent.organization_id}
+    assert [RING.open(row.sealed, row=row.id, **place) for row in rows] == ["1", "2"]
+    with pytest.raises(KeyRingError):
+        RING.open(rows[0].sealed, row=rows[1].id, **place)
 
 
 async def test_a_tool_that_asks_by_default_brings_its_rule(database, new, models):

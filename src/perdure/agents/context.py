@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from perdure.agents import store
 from perdure.agents.compiled import circumstances, made_of_stored
 from perdure.agents.prompt import Ingredients, metadata_text
-from perdure.agents.schemas.context import ContextOverview
+from perdure.agents.schemas.context import ContextOverview, ContextShares
 from perdure.agents.store import AgentRow
 from perdure.content.codec import to_json
 from perdure.content.parts import text_of
@@ -59,20 +59,20 @@ def overview(loaded: LoadedContext, window: int) -> ContextOverview:
     summary = "\n".join(text_of(message.parts) for message in said if message.role == "summary")
     functions = [_definition(tool) for tool in loaded.tools]
     shown = [_plain(message) for message in loaded.messages]
-    counts = {
-        "num_tokens_system": tokens(made_of.system),
-        "num_tokens_core_memory": tokens(memory),
-        "num_tokens_tool_usage_rules": tokens(rules),
-        "num_tokens_external_memory_summary": tokens(loaded.metadata),
-        "num_tokens_summary_memory": tokens(summary),
-        "num_tokens_functions_definitions": tokens(orjson.dumps(functions).decode()) if functions else 0,
-        "num_tokens_messages": sum(
-            tokens(orjson.dumps(to_json(message.parts)).decode())
-            for message in said
-            if message.role != "summary"
+    shares = ContextShares(
+        num_tokens_system=tokens(made_of.system),
+        num_tokens_core_memory=tokens(memory),
+        num_tokens_tool_usage_rules=tokens(rules),
+        num_tokens_external_memory_summary=tokens(loaded.metadata),
+        num_tokens_summary_memory=tokens(summary),
+        num_tokens_functions_definitions=tokens(_text(functions)) if functions else 0,
+        num_tokens_messages=sum(
+            tokens(_text(to_json(message.parts))) for message in said if message.role != "summary"
         ),
-    }
+    )
+    counts = shares.model_dump()
     return ContextOverview(
+        **counts,
         context_window_size_max=window,
         context_window_size_current=sum(counts.values()),
         num_messages=len(loaded.messages),
@@ -85,13 +85,16 @@ def overview(loaded: LoadedContext, window: int) -> ContextOverview:
         summary_memory=summary or None,
         functions_definitions=functions,
         messages=shown,
-        **counts,
     )
 
 
 def tokens(text: str) -> int:
     """About how many tokens a text takes: no vendor is asked, no tokenizer loaded."""
     return -(-len(text) // CHARACTERS_PER_TOKEN)
+
+
+def _text(values: Any) -> str:
+    return orjson.dumps(values).decode()
 
 
 def _definition(tool: ToolRow) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Variables for an agent's tools: sealed at rest, set by clients, read by tools alone."""
+"""Variables for an agent's tools: sealed at rest, set by clients, never shown again."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,18 +74,3 @@ def secrets_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, li
     for row in conn.execute(query):
         found.setdefault(row.agent_id, []).append(SecretRow(*row))
     return found
-
-
-def sealed_of(conn: Connection, agent_id: str) -> list[SealedSecret]:
-    """An agent's secrets, sealed."""
-    columns = (agents_secrets.c.id, agents_secrets.c.key, agents_secrets.c.sealed)
-    query = select(*columns).where(agents_secrets.c.agent_id == agent_id).order_by(agents_secrets.c.key)
-    return [SealedSecret(*row) for row in conn.execute(query)]
-
-
-def opened(ring: KeyRing, organization_id: str, secrets: Sequence[SealedSecret]) -> dict[str, str]:
-    """The secrets in clear, for a tool that is about to run."""
-    return {
-        secret.key: ring.open(secret.sealed, table=TABLE, row=secret.id, organization=organization_id)
-        for secret in secrets
-    }

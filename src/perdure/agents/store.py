@@ -101,11 +101,6 @@ def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
     return tools_by_agent(conn, [agent_id]).get(agent_id, [])
 
 
-def tags_of(conn: Connection, agent_id: str) -> list[str]:
-    """The agent's tags, by name."""
-    return tags_by_agent(conn, [agent_id]).get(agent_id, [])
-
-
 def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[BlockRow]]:
     """The blocks of several agents at once; agents without any are left out."""
     query = (
