@@ -146,12 +146,16 @@ def sync_builtins(conn: Connection, organization_id: str, builtins: Iterable[Bui
 
 def sync_all(conn: Connection, builtins: Sequence[BuiltinTool]) -> None:
     """The same for every organization; one query when all are up to date."""
-    current = (tools.c.organization_id == organizations.c.id) & tools.c.digest.in_(
-        [_digest(b) for b in builtins]
+    digests = [_digest(builtin) for builtin in builtins]
+    others = tools.c.kind.not_in({builtin.kind for builtin in builtins})
+    settled = (
+        (tools.c.organization_id == organizations.c.id)
+        & tools.c.name.in_([builtin.name for builtin in builtins])
+        & (tools.c.digest.in_(digests) | others)
     )
     behind = (
         select(organizations.c.id)
-        .join(tools, current, isouter=True)
+        .join(tools, settled, isouter=True)
         .group_by(organizations.c.id)
         .having(func.count(tools.c.id) < len(builtins))
     )

@@ -107,9 +107,7 @@ class ToolRules:
             where = f"the arguments of the {rule.type} rule of {rule.tool_name}"
             faults += (f"{where}: {fault}" for fault in wrong)
         if faults:
-            raise PrefillError(
-                f"{name} was not run, because of the prefilled arguments of {'; '.join(faults)}."
-            )
+            raise PrefillError(f"{PREFILL_ERROR} {name} was not run: {'; '.join(faults)}.")
         return filled
 
     def needs_approval(self, name: str) -> bool:
