@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import is_id
 from perdure.providers.environment import KNOWN, providers_from
 from perdure.providers.settings import ProviderSettings
@@ -94,6 +95,11 @@ def test_an_address_without_a_scheme_is_refused_in_the_file():
         ProviderSettings(name="lab", base_url="ftp://lab")
 
 
+def test_an_address_that_is_none_names_its_variable():
+    with pytest.raises(InvalidArgument, match="OLLAMA_BASE_URL: base_url must start with http"):
+        providers_from({"OLLAMA_BASE_URL": "ftp://box"})
+
+
 @given(
     st.dictionaries(
         st.sampled_from([f"{k.variables[0]}_{s}" for k in KNOWN for s in ("API_KEY", "BASE_URL")]), st.text()
@@ -102,6 +108,6 @@ def test_an_address_without_a_scheme_is_refused_in_the_file():
 def test_any_environment_gives_providers_with_distinct_names(env):
     try:
         found = names(env)
-    except ValueError:  # an address that is none is told at start
+    except InvalidArgument:
         return
     assert len(found) == len(set(found))

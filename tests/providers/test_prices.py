@@ -49,3 +49,8 @@ def test_a_setting_comes_before_everything():
 def test_an_unknown_window_is_the_stated_default_and_marked_as_such():
     entry = entry_of(LOCAL, ListedModel("mystery"), CatalogSettings(default_context_window=200_000))
     assert (entry.context_window, entry.window_source, entry.price) == (200_000, "default", None)
+
+
+def test_an_address_is_shown_without_its_password():
+    row = ProviderRow("provider-3", "lab", "openai", base_url="http://me:secret@lab:8000/v1?key=x")
+    assert entry_of(row, ListedModel("m"), CatalogSettings()).endpoint_url == "http://lab:8000/v1"

@@ -5,9 +5,11 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import timedelta
+from importlib import import_module
 from typing import Annotated
 
 from fastapi import Depends, Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from perdure.db import Database
 from perdure.kit.clock import now
@@ -100,6 +102,7 @@ class Models:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self.listings.close()
+        await self.directory.close()
         await vendors.close_pool()
 
     async def warm(self) -> None:
@@ -108,9 +111,13 @@ class Models:
         await asyncio.gather(self.directory.view(Actor()), asyncio.to_thread(_load, types))
 
     async def _keep_fresh(self) -> None:
-        await self.warm()
+        with contextlib.suppress(SQLAlchemyError, OSError):
+            await self.warm()
         while True:
-            await self.refresh_due()
+            try:
+                await self.refresh_due()
+            except (PerdureError, SQLAlchemyError, OSError):  # a database that is away for a while
+                log.exception("The lists of models could not be refreshed")
             await asyncio.sleep(min(TICK_SECONDS, self.settings.refresh_seconds))
 
     async def refresh_due(self) -> None:
@@ -229,7 +236,7 @@ class Models:
             provider_type=row.provider_type,
             provider_category=row.category,
             model=served,
-            endpoint_url=row.base_url,
+            endpoint_url=entry.endpoint_url,
             context_window=entry.context_window,
             max_output_tokens=entry.max_output_tokens,
             client=self._client(row),
@@ -296,7 +303,9 @@ class Models:
 
 
 def _load(types: set[str]) -> None:
+    """Import what is only imported when needed."""
     prices.load()
+    import_module("perdure.providers.demo.decide")
     vendors.warm(types)
 
 

@@ -76,6 +76,13 @@ class Directory:
             else:
                 held.pop(organization_id, None)
 
+    async def close(self) -> None:
+        """Stop reading."""
+        reading = list(self._reading.values())
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
+
     async def view(self, actor: Actor) -> View:
         """What the organization sees; at most `FRESH_NS` old, and after a local write never old."""
         view = self._views.get(actor.organization_id)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from perdure.providers import prices
 from perdure.providers.base import ModelClient
@@ -86,7 +87,7 @@ def entry_of(row: ProviderRow, model: ListedModel, settings: CatalogSettings) ->
         provider_name=row.name,
         provider_type=row.provider_type,
         provider_category=row.category,
-        endpoint_url=row.base_url,
+        endpoint_url=shown_url(row.base_url),
         context_window=windows[source] or 0,
         window_source=source,
         max_output_tokens=override.max_output_tokens or model.max_output_tokens,
@@ -104,6 +105,14 @@ def _price(override: ModelOverride, known: Price | None) -> Price | None:
     )
     price = Price(*(mine if mine is not None else theirs for mine, theirs in pairs))
     return None if price == Price() else price
+
+
+def shown_url(url: str | None) -> str | None:
+    """A provider's address without the name and password it may hold."""
+    if url is None or "@" not in url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
 
 
 def demo_entry() -> ModelEntry:

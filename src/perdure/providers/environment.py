@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
+from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import stable_id
 from perdure.providers.settings import ProviderSettings, checked_url
 from perdure.providers.tables import Origin, ProviderRow
@@ -74,7 +76,7 @@ def _from_settings(entry: ProviderSettings) -> ProviderRow:
 def _from_environment(env: Mapping[str, str]) -> Iterator[ProviderRow]:
     for vendor in KNOWN:
         key = _first(env, vendor.variables, KEY_NAMES)
-        url = _address(_first(env, vendor.variables, URL_NAMES))
+        url = _address(env, vendor.variables, URL_NAMES)
         if key or (url and vendor.keyless):
             version = _first(env, vendor.variables, ("API_VERSION",))
             yield base_provider(
@@ -88,7 +90,7 @@ def _bedrock(env: Mapping[str, str]) -> Iterator[ProviderRow]:
     key, secret = env.get("AWS_ACCESS_KEY_ID"), env.get("AWS_SECRET_ACCESS_KEY")
     region = env.get("BEDROCK_REGION") or env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION")
     token = env.get("BEDROCK_API_KEY") or env.get("AWS_BEARER_TOKEN_BEDROCK")
-    url = _address(env.get("BEDROCK_BASE_URL"))
+    url = _address(env, ("BEDROCK",), ("BASE_URL",))
     if token:
         yield base_provider("environment", "bedrock", "bedrock", api_key=token, region=region, base_url=url)
     elif key and secret and region:
@@ -98,16 +100,26 @@ def _bedrock(env: Mapping[str, str]) -> Iterator[ProviderRow]:
 
 
 def _first(env: Mapping[str, str], prefixes: Iterable[str], suffixes: Iterable[str]) -> str | None:
-    for prefix in prefixes:
-        for suffix in suffixes:
-            value = env.get(f"{prefix}_{suffix}", "").strip()
-            if value:
-                return value
-    return None
+    return _found(env, prefixes, suffixes)[1]
 
 
-def _address(value: str | None) -> str | None:
+def _found(
+    env: Mapping[str, str], prefixes: Iterable[str], suffixes: Iterable[str]
+) -> tuple[str, str | None]:
+    """The first of some variables that is set, and its value."""
+    for name in (f"{prefix}_{suffix}" for prefix, suffix in product(prefixes, suffixes)):
+        value = env.get(name, "").strip()
+        if value:
+            return name, value
+    return "", None
+
+
+def _address(env: Mapping[str, str], prefixes: Iterable[str], suffixes: Iterable[str]) -> str | None:
     """A URL as people write it in a variable: the scheme may be missing."""
+    name, value = _found(env, prefixes, suffixes)
     if value and "://" not in value:
         value = f"http://{value}"
-    return checked_url(value)
+    try:
+        return checked_url(value)
+    except ValueError as error:
+        raise InvalidArgument(f"{name}: {error}.") from error

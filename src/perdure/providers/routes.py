@@ -32,7 +32,7 @@ CATEGORIES = {"base", "byok"}
 
 
 @router.get("/providers/")
-async def list_providers(  # noqa: PLR0917 - FastAPI gives them by name
+async def list_providers(
     db: Db,
     models: CurrentModels,
     actor: CurrentActor,

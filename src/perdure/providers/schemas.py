@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from perdure.kit.clock import WIRE_TIME
 from perdure.providers.endpoint import Endpoint
-from perdure.providers.entries import ModelEntry, Source
+from perdure.providers.entries import ModelEntry, Source, shown_url
 from perdure.providers.prices import Price
 from perdure.providers.settings import ProviderName, ProviderType, checked_url
 from perdure.providers.store import Listing
@@ -179,7 +179,7 @@ def provider_on_wire(row: ProviderRow, listing: Listing) -> Provider:
         provider_type=row.provider_type,
         provider_category=row.category,
         origin=row.origin,
-        base_url=row.base_url,
+        base_url=shown_url(row.base_url),
         region=row.region,
         api_version=row.api_version,
         organization_id=row.organization_id,

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from perdure.content.parts import Message, Text, ToolCall, ToolReturn
@@ -15,7 +16,9 @@ from perdure.providers.base import (
     ToolCallStart,
     Usage,
 )
-from perdure.providers.demo.decide import Step, decide
+
+if TYPE_CHECKING:
+    from perdure.providers.demo.decide import Step
 
 PIECE = re.compile(r"\s*\S+\s*|\s+")
 CHARACTERS_A_TOKEN = 4
@@ -28,6 +31,8 @@ class DemoModel:
         self, request: ModelRequest, exchange: Exchange | None = None
     ) -> AsyncGenerator[ModelEvent, None]:
         """Answer; the tokens it reports are estimates."""
+        from perdure.providers.demo.decide import decide  # noqa: PLC0415 - its patterns cost 50 ms
+
         del exchange  # there is no wire to show
         step = decide(request)
         for piece in PIECE.findall(step.text):
@@ -39,7 +44,7 @@ class DemoModel:
         yield Finish("tool_calls" if step.calls else "stop", usage_of(request, step))
 
 
-def usage_of(request: ModelRequest, step: Step) -> Usage:
+def usage_of(request: ModelRequest, step: "Step") -> Usage:
     """About how many tokens a model would have counted."""
     read = len(request.system) + sum(_length(message) for message in request.messages)
     written = len(step.text) + sum(len(call.name) + len(call.arguments) for call in step.calls)
