@@ -1,5 +1,7 @@
 """Agents' units of work on both databases."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import select, update
 
@@ -158,3 +160,20 @@ async def test_embeddings_are_kept_by_handle(database, new, models):
     change = await plan_change(models, ACTOR, UpdateAgent(embedding=None), [])
     await database.write(apply_update, ACTOR, agent.id, change)
     assert (await database.read(store.get, ACTOR, agent.id)).embedding is None
+
+
+async def test_changes_at_once_all_count(database, new, models):
+    agent = await new()
+    names = [f"setting{i}" for i in range(6)]
+    bodies = [
+        UpdateAgent.model_validate({"model_settings": {"provider_type": "openai", name: 1}}) for name in names
+    ]
+    changes = [await plan_change(models, ACTOR, body, []) for body in bodies]
+    blocks = [await database.write(memory.create, ACTOR, {"label": name}) for name in names]
+    await asyncio.gather(
+        *(database.write(apply_update, ACTOR, agent.id, change) for change in changes),
+        *(database.write(links.attach_block, ACTOR, agent.id, block.id) for block in blocks),
+    )
+    stored = (await database.read(store.get, ACTOR, agent.id)).model_settings
+    assert set(names) < set(stored)
+    assert {block.label for block in await database.read(store.blocks_of, agent.id)} == set(names)

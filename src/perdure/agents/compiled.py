@@ -18,16 +18,23 @@ from perdure.tools.envelope import spelled
 
 
 def compiled_prompt(
-    conn: Connection, agent: AgentRow, thread_id: str, provider_type: str = "", *, save: bool = True
+    conn: Connection,
+    agent: AgentRow,
+    thread_id: str,
+    provider_type: str = "",
+    *,
+    stored: tuple[str, str] | None = None,
+    save: bool = True,
 ) -> str:
     """The system prompt of an agent's thread as of now.
 
     The stored text, byte for byte, as long as nothing it is made of has changed; else a new one, which
-    is stored unless told otherwise. `provider_type` is that of the agent's own model.
+    is stored unless told otherwise. `provider_type` is that of the agent's own model; `stored` is the
+    text and fingerprint that the caller has read already.
     """
     made_of = made_of_stored(conn, agent, provider_type)
     mark = fingerprint(made_of)
-    stored = messages.prompt_of(conn, thread_id)
+    stored = stored or messages.prompt_of(conn, thread_id)
     if stored and stored[1] == mark:
         return stored[0]
     text = compose(made_of, circumstances(conn, agent, thread_id))

@@ -25,7 +25,7 @@ def block_ids(conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:
 
 def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
     """Attach a block after the agent's others; nothing happens if it is attached already."""
-    store.get(conn, actor, agent_id)
+    store.get(conn, actor, agent_id, to_change=True)
     label = _labels(conn, actor, [block_id])[block_id]
     attached = dict(
         conn.execute(
@@ -48,7 +48,7 @@ def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
 
 def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
     """Detach a block, which stays; `NotFound` if the agent does not have it."""
-    store.get(conn, actor, agent_id)
+    store.get(conn, actor, agent_id, to_change=True)
     mine = (agents_blocks.c.agent_id == agent_id) & (agents_blocks.c.block_id == block_id)
     if conn.execute(delete(agents_blocks).where(mine)).rowcount == 0:
         raise NotFound(f"Block {block_id} is not attached to agent {agent_id}.")
@@ -74,7 +74,7 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
 
 def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
     """Attach a tool after the others; one that asks for approval by default brings the rule along."""
-    agent = store.get(conn, actor, agent_id)
+    agent = store.get(conn, actor, agent_id, to_change=True)
     tool = conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first()
     if tool is None:
         raise NotFound(f"There is no tool {tool_id}.")
@@ -90,7 +90,7 @@ def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> 
 
 def detach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
     """Detach a tool; nothing happens if it was not attached. Its rules wait for its return."""
-    store.get(conn, actor, agent_id)
+    store.get(conn, actor, agent_id, to_change=True)
     if conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first() is None:
         raise NotFound(f"There is no tool {tool_id}.")
     mine = (agents_tools.c.agent_id == agent_id) & (agents_tools.c.tool_id == tool_id)
@@ -115,7 +115,7 @@ def set_tools(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str])
 
 def set_approval(conn: Connection, actor: Actor, agent_id: str, tool_name: str, required: bool) -> None:
     """Add or remove the rule that a tool's calls wait for approval."""
-    agent = store.get(conn, actor, agent_id)
+    agent = store.get(conn, actor, agent_id, to_change=True)
     others = [rule for rule in agent.tool_rules if not _asks_for(rule, tool_name)]
     if required:
         others = with_rules(agent.tool_rules, approval_rules([(tool_name, True)]))

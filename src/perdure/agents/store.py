@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from perdure.agents.tables import agents, agents_blocks, agents_tags, agents_tools
 from perdure.kit.clock import now
@@ -17,6 +18,22 @@ from perdure.tools.store import ToolRow
 from perdure.tools.tables import tools
 
 R = TypeVar("R")
+
+
+# Statements of the hot path are built once: building one costs about as much as running it.
+AGENT_IDS = bindparam("agent_ids", expanding=True)
+SELECT_BLOCKS = (
+    select(agents_blocks.c.agent_id, blocks)
+    .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
+    .where(agents_blocks.c.agent_id.in_(AGENT_IDS))
+    .order_by(agents_blocks.c.position, blocks.c.id)
+)
+SELECT_TOOLS = (
+    select(agents_tools.c.agent_id, tools)
+    .join(agents_tools, agents_tools.c.tool_id == tools.c.id)
+    .where(agents_tools.c.agent_id.in_(AGENT_IDS))
+    .order_by(agents_tools.c.position, tools.c.id)
+)
 
 
 class AgentNotFound(NotFound):
@@ -78,14 +95,20 @@ def picked(kind: type[R], row: Row[Any]) -> R:
     return kind(**{name: getattr(row, name) for name in fields_of(kind)})
 
 
+@cache
 def fields_of(kind: type[Any]) -> tuple[str, ...]:
     """The names of a row dataclass's fields."""
     return tuple(field.name for field in fields(kind))
 
 
-def get(conn: Connection, actor: Actor, agent_id: str) -> AgentRow:
-    """The agent, or `AgentNotFound`."""
-    row = conn.execute(owned(agents, actor).where(agents.c.id == agent_id)).first()
+def get(conn: Connection, actor: Actor, agent_id: str, *, to_change: bool = False) -> AgentRow:
+    """The agent, or `AgentNotFound`.
+
+    `to_change` holds it until the transaction ends, so that two changes at once both count; rows that
+    only point at it can still be added.
+    """
+    query = owned(agents, actor).where(agents.c.id == agent_id)
+    row = conn.execute(query.with_for_update(key_share=True) if to_change else query).first()
     if row is None:
         raise AgentNotFound(agent_id)
     return agent_row(row)
@@ -103,28 +126,16 @@ def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
 
 def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[BlockRow]]:
     """The blocks of several agents at once; agents without any are left out."""
-    query = (
-        select(agents_blocks.c.agent_id, blocks)
-        .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
-        .where(agents_blocks.c.agent_id.in_(agent_ids))
-        .order_by(agents_blocks.c.position, blocks.c.id)
-    )
     found: dict[str, list[BlockRow]] = {}
-    for row in conn.execute(query):
+    for row in conn.execute(SELECT_BLOCKS, {"agent_ids": agent_ids}):
         found.setdefault(row.agent_id, []).append(picked(BlockRow, row))
     return found
 
 
 def tools_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[ToolRow]]:
     """The tools of several agents at once; agents without any are left out."""
-    query = (
-        select(agents_tools.c.agent_id, tools)
-        .join(agents_tools, agents_tools.c.tool_id == tools.c.id)
-        .where(agents_tools.c.agent_id.in_(agent_ids))
-        .order_by(agents_tools.c.position, tools.c.id)
-    )
     found: dict[str, list[ToolRow]] = {}
-    for row in conn.execute(query):
+    for row in conn.execute(SELECT_TOOLS, {"agent_ids": agent_ids}):
         found.setdefault(row.agent_id, []).append(picked(ToolRow, row))
     return found
 

@@ -84,7 +84,7 @@ def check(body: UpdateAgent) -> None:
 def apply_update(conn: Connection, actor: Actor, agent_id: str, change: Change) -> None:
     """Store a checked PATCH in one transaction. Lists and `name` given as null stay as they are."""
     body = change.body
-    agent = store.get(conn, actor, agent_id)
+    agent = store.get(conn, actor, agent_id, to_change=True)
     values = _columns(body, agent, change.provider_type)
     if {"embedding", "embedding_config"} & body.model_fields_set:
         values["embedding"] = change.embedding
