@@ -25,8 +25,10 @@ help: ## What can be made
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 — \2/p' Makefile
 
 install: $(VENV)/.installed ## Install Perdure into .venv, from the locked requirements
+	@echo "Perdure is in $(VENV). Go on with: make demo, or $(BIN)/perdure serve"
 
 dev: $(VENV)/.dev ## Install what tests and lints need, too
+	@echo "Ready for: make test, make lint"
 
 demo: $(VENV)/.installed ## Show an agent that remembers although its server is killed
 	@$(BIN)/perdure demo $(ARGS)
@@ -76,6 +78,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv
 	@echo "→ Installing Perdure and what it needs, pinned and checked by hash"
 	@$(INSTALL) requirements.lock
 	@$(OURSELVES)
+	@$(BIN)/python -c 'import perdure.server.app' # works, and starts faster from now on
 	@touch $@
 
 # Only uv comes through pip: it installs the rest several times faster.

@@ -14,6 +14,7 @@ DATA = "data: "
 DONE = "[DONE]"
 ANSWER_SECONDS = 120.0  # of silence; a stream sends pings well before
 PAGE = 50
+UNAUTHORIZED = 401
 
 Wire = dict[str, Any]
 
@@ -137,4 +138,6 @@ def refusal(response: httpx2.Response) -> Refused:
     except (ValueError, KeyError, TypeError):
         detail = f"{response.request.url} answered {response.status_code}."
     words = detail if isinstance(detail, str) else json.dumps(detail)
+    if response.status_code == UNAUTHORIZED:
+        words += " Give yours with --key or PERDURE_API_KEY."
     return Refused(words, response.status_code)

@@ -35,6 +35,7 @@ def chat(
         api = _server(console, stack, url, key, embedded=embedded)
         conversation = Conversation(console, api, _agent(console, api, agent))
         conversation.greet()
+        console.print("[dim]/help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves[/]")
         conversation.run()
 
 
@@ -109,7 +110,6 @@ class Conversation:
         self.console.print(
             f"[bold]{escape(self.agent['name'])}[/] · {escape(self.agent['model'])} · {self.api.url}"
         )
-        self.console.print("[dim]/help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves[/]")
 
     def run(self) -> None:
         """Read lines and answer them until the person leaves."""

@@ -207,11 +207,13 @@ def _answered(api: Api) -> list[dict[str, Any]]:
 
 
 def _say_how_to_go_on(console: Console, home: Path | None) -> None:
-    program = "perdure" if shutil.which("perdure") else sys.argv[0]
+    called = sys.argv[0] if Path(sys.argv[0]).name == "perdure" else f"{sys.executable} -m perdure"
+    program = "perdure" if shutil.which("perdure") else called
     kept = f"PERDURE_HOME={home} " if home else ""
     console.print(
         Text(
-            f"\nGo on: `{kept}{program} serve` starts a server that stays, `{program} chat` talks with its "
-            "agents, README.md shows the Python client."
+            f"\nGo on:\n{IN}{kept}{program} serve   a server that stays\n"
+            f"{IN}{program} chat    talk with its agents, in another terminal\n"
+            f"{IN}README.md shows the same in ten lines of Python"
         )
     )

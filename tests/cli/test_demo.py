@@ -1,0 +1,76 @@
+"""`perdure demo` as a new user sees it, with no key; and that it leaves nothing behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PERDURE_MODELS_DETECT": "false", "PYTHONIOENCODING": "utf-8"}
+
+
+def start(tmp_path: Path, **options):
+    temporary = tmp_path / "tmp"
+    temporary.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "perdure", "demo"],
+        env={**ENVIRONMENT, "HOME": str(tmp_path), "TMPDIR": str(temporary), **options},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_the_demo_tells_the_whole_story(tmp_path):
+    home = tmp_path / "kept"
+    process = start(tmp_path, PERDURE_DEMO_HOME=str(home))
+    said, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, ""), said
+    headings = re.findall(r"^\d  (\w+)", said, re.MULTILINE)
+    assert headings == ["Start", "Look", "Create", "Tell", "Tell", "Kill", "Start", "Ask"]
+    assert len(re.findall(r"^   took \d+\.\d\d s$", said, re.MULTILINE)) == len(headings)
+    assert "demo/offline answers: fixed rules in a model's place" in said
+    assert "\n   - Lives in: Oslo\n   + Lives in: Lisbon\n" in said
+    killed, restarted = said.split("is dead")
+    assert "Nova › I am Perdure's" in killed
+    assert "Nova › Your name is Ada, you live in Lisbon" in restarted
+    assert "✓ Its memory blocks are what they were before the kill." in restarted
+    assert f"PERDURE_HOME={home} {sys.executable} -m perdure serve" in restarted
+    assert "\x1b" not in said
+    assert (home / "perdure.db").exists()
+    assert not (tmp_path / ".perdure").exists()
+    for pid in re.findall(r"process (\d+)", said):
+        assert not is_alive(int(pid))
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_stopped_in_the_middle_it_takes_its_server_along(tmp_path, ending):
+    process = start(tmp_path)
+    said = ""
+    while "process " not in said:
+        said += process.stdout.readline()
+    server = int(re.search(r"process (\d+)", said)[1])
+    assert is_alive(server)
+    process.send_signal(ending)
+    process.communicate(timeout=60)
+    assert process.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL)
+    until = time.monotonic() + 20
+    while is_alive(server) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not is_alive(server)
+    if ending == signal.SIGINT:
+        assert not list((tmp_path / "tmp").iterdir())
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not asked after yet does not."""
+    try:
+        os.kill(pid, 0)
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
