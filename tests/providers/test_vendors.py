@@ -1,10 +1,12 @@
 """The pure parts of the vendors' adapters: addresses, streams, tags, schemas, lists, words of errors."""
 
 import asyncio
+import json
 import string
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,13 +28,24 @@ from perdure.providers.base import (
     ToolSpec,
 )
 from perdure.providers.endpoint import Endpoint, ListedModel, normal_url, root_url
-from perdure.providers.vendors import anthropic, chat, close_pool, list_models, listing, responses, warm
+from perdure.providers.vendors import (
+    anthropic,
+    chat,
+    close_pool,
+    list_models,
+    listing,
+    open_client,
+    responses,
+    warm,
+)
 from perdure.providers.vendors.chat_answer import ChatAnswer
 from perdure.providers.vendors.compatible import DIALECTS, dialect_of
 from perdure.providers.vendors.errors import quote, retry_after
+from perdure.providers.vendors.local_tools import Steered, string_so_far, with_schema
 from perdure.providers.vendors.sse import SseDecoder
 from perdure.providers.vendors.strict import strict_schema
 from perdure.providers.vendors.think_tags import ThinkTags
+from perdure.providers.vendors.weights import weights_of
 from perdure.providers.vendors.wire import chat_client
 from perdure.testing.model_server import ModelServer
 
@@ -422,12 +435,85 @@ async def test_models_are_listed_over_real_http() -> None:
 def test_importing_the_vendors_loads_neither_http_nor_any_of_them() -> None:
     code = (
         "import sys, perdure.providers.vendors, perdure.providers.retry, perdure.providers.endpoint\n"
-        "print([m for m in ('httpx2', 'pydantic_ai', 'openai', 'anthropic', 'google.genai') if m in sys.modules])"
+        "print([m for m in ('httpx2', 'pydantic_ai', 'openai', 'anthropic') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
+async def test_a_kept_connection_that_is_gone_is_opened_again() -> None:
+    """As with llama.cpp, whose server closes after a stream without saying so."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        data = b'data: {"choices": [{"delta": {"content": "ok"}, "finish_reason": "stop"}]}\n\n'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+        writer.write(head + b"content-length: %d\r\n\r\n" % len(data) + data)
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n")  # the next request comes, and finds nobody
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = open_client(Endpoint("llama", "llamacpp", f"http://127.0.0.1:{port}"))
+        for _ in range(3):
+            events = [event async for event in client.stream(ModelRequest("m", "", CALLED))]
+            assert events[0] == TextDelta("ok")
+        await close_pool()
+
+
 async def test_warming_up_leaves_nothing_behind() -> None:
     await asyncio.to_thread(warm, {"openai", "ollama"})
     assert "perdure.providers.vendors.http" in sys.modules
+
+
+@given(st.text(), st.integers(0, 2000))
+def test_words_of_a_json_string_come_before_it_is_whole(text: str, cut: int) -> None:
+    for raw in (
+        orjson.dumps(text, option=None).decode()[1:] if text.isprintable() else json.dumps(text)[1:],
+    ):
+        whole = string_so_far(raw)
+        assert whole == text
+        assert text.startswith(string_so_far(raw[:cut]))
+
+
+def steer(*pieces: str, **fields: Any) -> list[ModelEvent]:
+    reader = Steered()
+    events = [event for piece in pieces for event in reader.read(TextDelta(piece))]
+    return [*events, *reader.read(Finish("stop"))]
+
+
+def test_a_steered_model_speaks_or_calls() -> None:
+    assert steer('{"sa', 'y": "He', "llo\\n", '"}') == [TextDelta("He"), TextDelta("llo\n"), Finish("stop")]
+    start, arguments, finish = steer('{"tool": "f", "argu', 'ments": {"x": "1"}}')
+    assert isinstance(start, ToolCallStart)
+    assert start.name == "f"
+    assert arguments == ToolCallDelta(0, '{"x":"1"}')
+    assert finish == Finish("tool_calls")
+    assert steer('{"tool": "f", "argum') == [Finish("stop")]
+
+
+def test_tools_become_a_schema_and_words() -> None:
+    tool = ToolSpec("f", "Does F.", {"type": "object", "properties": {"x": {"type": "string"}}})
+    request = with_schema(ModelRequest("m", "Be kind.", CALLED, (tool,)))
+    assert request.tools == ()
+    assert "f: Does F." in request.system
+    assert request.response_format is not None
+    assert len(request.response_format["json_schema"]["schema"]["anyOf"]) == 2
+    assert request.messages[1].parts == (Text('{"tool": "f", "arguments": {}}'),)
+    assert request.messages[2] == Message("user", (Text("[f returned] done"),))
+    forced = with_schema(ModelRequest("m", "", CALLED, (tool,), ToolChoice("named", "f"))).response_format
+    assert forced is not None
+    assert len(forced["json_schema"]["schema"]["anyOf"]) == 1
+
+
+def test_a_local_model_is_a_file_with_room_for_a_window(tmp_path: Path) -> None:
+    file = tmp_path / "my model.gguf"
+    file.write_bytes(b"GGUF")
+    plain = weights_of(Endpoint("l", "local", str(file)))
+    assert (plain.name, plain.context) == ("my model", 8192)
+    address = file.as_uri() + "?context=16384"
+    assert normal_url("local", address) == address
+    assert weights_of(Endpoint("l", "local", address)).context == 16384
+    with pytest.raises(InvalidArgument, match=r"no model file at .*\.gguf"):
+        weights_of(Endpoint("l", "local", str(tmp_path / "none.gguf")))

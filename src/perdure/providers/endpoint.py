@@ -48,8 +48,11 @@ def normal_url(type: str, url: str) -> str:
     """The base address of an API however its user spelled it: no ending slash, `/v1` where it belongs.
 
     Local servers (Ollama, LM Studio, vLLM) and bare hosts always get `/v1`; Anthropic and Google never
-    have a version here; any other path is the user's own and stays. Raises `InvalidArgument`.
+    have a version here; a `local` model's is a file; any other path is the user's own.
+    Raises `InvalidArgument`.
     """
+    if type == "local":
+        return url.strip()
     parts = _split(_with_scheme(url.strip()))
     path = _squeeze(parts.path)
     while ENDINGS.search(path):

@@ -14,7 +14,13 @@ from perdure.providers.vendors.wire import anthropic_client, chat_client, respon
 OWN: Mapping[str, Callable[[Endpoint], ModelClient]] = {"anthropic": anthropic_client}
 # Loaded at the first call, as each costs seconds of import and tens of megabytes. The name of the
 # module is also that of the extra which it needs.
-LAZY = {"google_ai": "google", "google": "google", "google_vertex": "google", "bedrock": "bedrock"}
+LAZY = {
+    "google_ai": "google",
+    "google": "google",
+    "google_vertex": "google",
+    "bedrock": "bedrock",
+    "local": "local",
+}
 
 
 def open_client(endpoint: Endpoint) -> ModelClient:

@@ -67,7 +67,7 @@ async def post(
         request = httpx2.Request(
             "POST", target, headers=headers, content=body, extensions=_timeouts(endpoint)
         )
-        response = await pool().send(request, stream=True)
+        response = await _send(request)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise _unreachable(endpoint, url, error) from error
     try:
@@ -77,6 +77,18 @@ async def post(
         yield response
     finally:
         await response.aclose()
+
+
+async def _send(request: httpx2.Request) -> httpx2.Response:
+    """Send; once more if the connection is gone before any answer.
+
+    A kept connection may be closed by the other side (llama.cpp does it after every stream) in the
+    moment in which it is used again.
+    """
+    try:
+        return await pool().send(request, stream=True)
+    except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+        return await pool().send(request, stream=True)
 
 
 async def pieces(endpoint: Endpoint, response: httpx2.Response, exchange: Exchange) -> AsyncGenerator[bytes]:

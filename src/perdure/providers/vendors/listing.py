@@ -2,13 +2,14 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, cast
 
 from perdure.providers.base import ModelError
 from perdure.providers.endpoint import Endpoint, ListedModel, normal_url, root_url
 from perdure.providers.vendors.compatible import dialect_of
 from perdure.providers.vendors.http import get_json, post_json
+from perdure.providers.vendors.weights import weights_of
 from perdure.providers.vendors.wire import (
     ANTHROPIC_URL,
     anthropic_authorization,
@@ -30,19 +31,9 @@ Row = dict[str, Any]
 
 async def list_models(endpoint: Endpoint) -> list[ListedModel]:
     """The models of a provider, with what it tells of their limits. Raises `ModelError`."""
-    match endpoint.type:
-        case "anthropic":
-            return await _anthropic(endpoint)
-        case "google_ai" | "google":
-            return await _google(endpoint)
-        case "google_vertex" | "bedrock":
-            return []  # no list by key alone: their models are named in the configuration
-        case "ollama":
-            return await _ollama(endpoint)
-        case "lmstudio" | "lmstudio_openai":
-            return await _lmstudio(endpoint)
-        case _:
-            return await _compatible(endpoint)
+    if endpoint.type in ("google_vertex", "bedrock"):
+        return []  # no list by key alone: their models are named in the configuration
+    return await ASK.get(endpoint.type, _compatible)(endpoint)
 
 
 async def _compatible(endpoint: Endpoint) -> list[ListedModel]:
@@ -148,6 +139,11 @@ def read_ollama(name: str, shown: Row) -> ListedModel:
     return ListedModel(name, "embedding" if embeds else "llm", window, None, dimensions)
 
 
+async def _local(endpoint: Endpoint) -> list[ListedModel]:
+    weights = weights_of(endpoint)
+    return [ListedModel(weights.name, "llm", weights.context)]
+
+
 async def _lmstudio(endpoint: Endpoint) -> list[ListedModel]:
     root = root_url("lmstudio", endpoint.base_url or dialect_of("lmstudio").base_url)
     headers = {**chat_authorization(endpoint), **endpoint.headers}
@@ -167,6 +163,17 @@ def read_lmstudio(answer: Row) -> list[ListedModel]:
         )
         for row in answer.get("data") or ()
     ]
+
+
+ASK: Mapping[str, Callable[[Endpoint], Awaitable[list[ListedModel]]]] = {
+    "anthropic": _anthropic,
+    "google_ai": _google,
+    "google": _google,
+    "ollama": _ollama,
+    "lmstudio": _lmstudio,
+    "lmstudio_openai": _lmstudio,
+    "local": _local,
+}
 
 
 def _first(row: Row, names: tuple[str, ...]) -> int | None:
