@@ -82,7 +82,7 @@ def test_headers_make_several_operations() -> None:
 def test_text_before_the_first_header_or_without_a_plus_is_refused() -> None:
     with pytest.raises(ToolFailed, match="before its first header: 'hello'"):
         read_patch("", "hello\n*** Delete Block: a")
-    operations, _ = read_patch("", "\n*** Add Block: a\nOslo")
+    operations, _ = read_patch("", " \n*** Add Block: a\nOslo")
     with pytest.raises(ToolFailed, match="'Oslo'"):
         added_value(operations[0])
     operations, _ = read_patch("", "*** Add Block: a\n+1→ Oslo")

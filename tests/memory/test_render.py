@@ -75,6 +75,7 @@ def test_the_numbered_variant_warns_and_numbers_lines() -> None:
     assert "</metadata>\n<warning>\n" in text
     assert "<value>\n1→ Ada\n2→ Likes tea\n</value>" in text
     assert "chars_current=13" in text
+    assert "<value>\n\n</value>" in render_blocks([replace(HUMAN, value="")], numbered=True)
 
 
 @given(blocks)

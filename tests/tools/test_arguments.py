@@ -101,6 +101,7 @@ def test_what_the_loop_adds_is_stripped_unless_the_tool_has_it() -> None:
         ("maybe", None, None),
         ("files", [{"name": "a", "offset": "1"}], [{"name": "a", "offset": 1}]),
         ("free", {"x": [None]}, {"x": [None]}),
+        ("files", '[{"name": "a"}]', [{"name": "a"}]),
     ],
 )
 def test_values_that_lose_nothing_are_taken(name: str, sent: Any, taken: Any) -> None:
@@ -125,6 +126,7 @@ def test_values_that_lose_nothing_are_taken(name: str, sent: Any, taken: Any) ->
         ({"text": "", "mode": "some"}, '\'mode\' must be one of ["any", "all"], not "some"'),
         ({"text": "", "either": "x"}, "'either' must be a whole number"),
         ({"text": "", "files": [{"offset": 1}]}, "files[0]: missing parameter 'name'"),
+        ({"text": "", "words": "[1"}, "'words' must be a list"),
         ({"text": "", "flag": "yes"}, "'flag' must be true or false"),
     ],
 )
@@ -135,7 +137,10 @@ def test_every_fault_names_its_parameter(sent: dict[str, Any], fault: str) -> No
 
 
 def test_a_null_leaves_the_default() -> None:
-    assert check(SCHEMA, {"text": "", "count": None}) == ({"text": ""}, [])
+    assert check(SCHEMA, {"text": "", "count": None, "either": None}) == ({"text": ""}, [])
+    assert check(SCHEMA, {"text": "", "free": None})[0]["free"] is None
+    nullable = {"properties": {"x": {"anyOf": [{"type": "integer"}, {"type": "null"}]}}}
+    assert check(nullable, {"x": None}) == ({"x": None}, [])
 
 
 def test_a_schema_that_takes_more_takes_more() -> None:

@@ -63,6 +63,7 @@ async def sample(
     files: list[FileRequest] = [],  # noqa: B006
     point: Point | None = None,
     person: Person | None = None,
+    anything: Any = None,
 ) -> str:
     """Do a thing.
 
@@ -86,6 +87,7 @@ async def sample(
         files: Files.
         point: Point.
         person: Person.
+        anything: Anything.
 
     Returns:
         Nothing worth telling.
@@ -132,6 +134,7 @@ def test_every_hint_has_its_json_type() -> None:
         },
         "required": ["file_name"],
     }
+    assert properties["anything"] == {"description": "Anything."}
     assert properties["point"]["required"] == ["x"]
     assert properties["person"]["properties"]["name"] == {"type": "string", "description": "The name."}
     assert properties["person"]["required"] == ["name"]

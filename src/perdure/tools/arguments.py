@@ -132,10 +132,8 @@ def _is(kind: str | None, value: Any) -> bool:
             return isinstance(value, int | float) and not isinstance(value, bool)
         case "string" | "boolean" | "array" | "object":
             return isinstance(value, {"string": str, "boolean": bool, "array": list, "object": dict}[kind])
-        case "null":
-            return value is None
         case _:
-            return False
+            return kind == "null" and value is None
 
 
 def _coerced(kind: str, value: Any) -> Any:
@@ -164,8 +162,10 @@ def _parsed(kind: str, text: str) -> Any:
 
 
 def _takes_null(schema: Mapping[str, Any]) -> bool:
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
+        return any(_takes_null(choice) for choice in choices)
     kinds = schema.get("type")
-    return kinds == "null" or (isinstance(kinds, list) and "null" in kinds) or "anyOf" in schema
+    return kinds in (None, "null") or (isinstance(kinds, list) and "null" in kinds)
 
 
 def _named(value: Any) -> str:
