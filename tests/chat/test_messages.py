@@ -37,7 +37,7 @@ def test_an_agent_answers(client: Letta, scripted: ScriptedModel, model_name: st
     )
     (request,) = scripted.requests[model_name]
     assert "Name unknown." in request.system
-    assert request.messages[-1].parts[0].text == "hi"
+    assert [message.parts[0].text for message in request.messages] == ["hi"]
 
 
 def test_an_agent_remembers_then_answers(client: Letta, scripted: ScriptedModel, model_name: str) -> None:

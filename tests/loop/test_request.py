@@ -56,13 +56,6 @@ def test_a_call_that_nobody_approved_says_so() -> None:
     assert "not approved" in lost.text
 
 
-def test_the_system_prompt_is_not_among_the_messages() -> None:
-    told = conversation(
-        [row("system", Text("prompt")), row("user", Text("hi"))], timezone="UTC", return_limit=100
-    )
-    assert [message.role for message in told] == ["user"]
-
-
 def test_tool_returns_are_wrapped_with_status_and_time_in_the_agents_zone() -> None:
     rows = [row("assistant", ToolCall("c", "t", "{}")), row("tool", ToolReturn("c", "t", "done"))]
     told = conversation(rows, timezone="Europe/Berlin", return_limit=100)

@@ -39,7 +39,7 @@ def ask(
         model=model.model,
         system=system if system is not None else state.prompt,
         messages=conversation(
-            state.context,
+            [row for row in state.context if row.id != state.thread.prompt_message_id],
             timezone=state.agent.timezone,
             return_limit=max(MIN_RETURN_CHARS, int(RETURN_SHARE * window)),
         ),

@@ -20,11 +20,8 @@ UNKNOWN_OUTCOME = (
 
 
 def conversation(rows: Sequence[MessageRow], *, timezone: str, return_limit: int) -> tuple[Message, ...]:
-    """The messages of a request: the context without its system prompt, every call with its return."""
-    messages = [_told(row, timezone, return_limit) for row in rows]
-    if messages and messages[0].role == "system":
-        messages = messages[1:]
-    return tuple(paired(messages))
+    """The messages of a request: every call with its return, returns wrapped for the model."""
+    return tuple(paired(_told(row, timezone, return_limit) for row in rows))
 
 
 def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:

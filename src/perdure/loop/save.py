@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
 from perdure.agents.store import AgentRow
+from perdure.content.parts import text_of
 from perdure.loop.request import unanswered
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow, Thread
@@ -57,7 +58,8 @@ def accept(
     lost = unanswered(context)
     if lost:
         drafts = [Draft("tool", lost, run_id=run.id, is_err=True), *drafts]
-    context += messages.append(conn, thread, drafts)
+    thread, added = messages.append(conn, thread, drafts)
+    context += added
     return TurnState(
         run_id=run.id,
         lease=lease,
@@ -66,16 +68,24 @@ def accept(
         agent=agent,
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, provider_type),
+        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=_stored_prompt(thread, context)),
         context=tuple(context),
     )
+
+
+def _stored_prompt(thread: Thread, context: Sequence[MessageRow]) -> tuple[str, str] | None:
+    """The compiled prompt that was read with the context, and its fingerprint."""
+    for row in context[:1]:
+        if row.id == thread.prompt_message_id:
+            return text_of(row.parts), thread.prompt_fingerprint
+    return None
 
 
 def save_answer(conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft]) -> TurnState:
     """Save what the model said, and its step, before any of its tools run."""
     runs.hold(conn, state.run_id, state.lease)
     _save_step(conn, step)
-    return _with(state, messages.append(conn, state.thread, drafts))
+    return _appended(conn, state, drafts)
 
 
 def save_returns(
@@ -85,7 +95,7 @@ def save_returns(
     runs.hold(conn, state.run_id, state.lease)
     _save_step(conn, step)
     runs.insert_step(conn, next_step)
-    state = _with(state, messages.append(conn, state.thread, drafts))
+    state = _appended(conn, state, drafts)
     agent = agents.get(conn, state.actor, state.agent.id)
     return replace(
         state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, state.provider_type)
@@ -118,7 +128,7 @@ def save_end(
         total_duration_ns=end.total_duration_ns,
     )
     _save_step(conn, step)
-    state = _with(state, messages.append(conn, state.thread, drafts))
+    state = _appended(conn, state, drafts)
     agents.record_run(
         conn,
         state.agent.id,
@@ -145,5 +155,6 @@ def _save_step(conn: Connection, step: StepRow) -> None:
     )
 
 
-def _with(state: TurnState, rows: Sequence[MessageRow]) -> TurnState:
-    return replace(state, context=(*state.context, *rows))
+def _appended(conn: Connection, state: TurnState, drafts: Sequence[Draft]) -> TurnState:
+    thread, rows = messages.append(conn, state.thread, drafts)
+    return replace(state, thread=thread, context=(*state.context, *rows))

@@ -5,11 +5,11 @@ message ever said stays stored, in context or not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from perdure.content.codec import from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, returns_of, text_of
@@ -21,6 +21,27 @@ from perdure.messages.tables import context_entries, messages, threads
 from perdure.tenancy.actor import Actor, is_owned, owned
 
 TICK = timedelta(microseconds=1)
+
+# Statements of the hot path are built once: building one costs about as much as running it.
+INSERT_MESSAGE = insert(messages)
+INSERT_ENTRY = insert(context_entries)
+SELECT_THREAD = select(
+    threads.c.id,
+    threads.c.organization_id,
+    threads.c.agent_id,
+    threads.c.prompt_message_id,
+    threads.c.prompt_fingerprint,
+    select(func.coalesce(func.max(context_entries.c.position), 0))
+    .where(context_entries.c.thread_id == threads.c.id)
+    .scalar_subquery(),
+    select(func.max(messages.c.created_at)).where(messages.c.thread_id == threads.c.id).scalar_subquery(),
+).where(threads.c.id == bindparam("id"), threads.c.organization_id == bindparam("organization_id"))
+SELECT_CONTEXT = (
+    select(messages)
+    .join(context_entries, context_entries.c.message_id == messages.c.id)
+    .where(context_entries.c.thread_id == bindparam("thread_id"))
+    .order_by(context_entries.c.position)
+)
 
 
 class MessageNotFound(NotFound):
@@ -51,6 +72,9 @@ class MessageRow:
         return Message(self.role, self.parts, self.name)
 
 
+FIELDS = tuple(MessageRow.__dataclass_fields__)
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A message about to be stored; `append` gives it its place and time."""
@@ -69,13 +93,15 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Whose history a message belongs to."""
+    """Whose history a message belongs to, and where it ends: what comes next is placed after that."""
 
     id: str
     organization_id: str
     agent_id: str
-    prompt_message_id: str | None
+    prompt_message_id: str
     prompt_fingerprint: str
+    last_position: int = 0
+    last_moment: datetime | None = None
 
 
 def open_thread(
@@ -100,52 +126,34 @@ def open_thread(
         )
     )
     prompt = Draft("system", (Text(system_text),), id=thread.prompt_message_id)
-    append(conn, thread, [prompt, *extra])
-    return thread
+    return append(conn, thread, [prompt, *extra])[0]
 
 
 def get_thread(conn: Connection, actor: Actor, thread_id: str) -> Thread:
     """The thread, or `NotFound`."""
-    row = conn.execute(owned(threads, actor).where(threads.c.id == thread_id)).first()
+    row = conn.execute(SELECT_THREAD, {"id": thread_id, "organization_id": actor.organization_id}).first()
     if row is None:
         raise NotFound(f"No thread {thread_id}.")
-    return Thread(row.id, row.organization_id, row.agent_id, row.prompt_message_id, row.prompt_fingerprint)
+    return Thread(*row)
 
 
-def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> list[MessageRow]:
-    """Store messages at the end of a thread and of its context."""
+def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> tuple[Thread, list[MessageRow]]:
+    """Store messages at the end of a thread and of its context; the thread as it is then, and the rows."""
     if not drafts:
-        return []
-    position, moment = _end(conn, thread.id)
+        return thread, []
     rows: list[MessageRow] = []
+    moment = thread.last_moment
     for draft in drafts:
         moment = max(now(), moment + TICK) if moment else now()
         rows.append(_placed(draft, thread, moment))
-    conn.execute(insert(messages), [_values(row) for row in rows])
-    conn.execute(
-        insert(context_entries),
-        [
-            {"thread_id": thread.id, "position": position + i, "message_id": row.id}
-            for i, row in enumerate(rows, 1)
-        ],
-    )
-    return rows
-
-
-def _end(conn: Connection, thread_id: str) -> tuple[int, datetime | None]:
-    """The last position of the context, and the time of the newest message, of a thread."""
-    position = conn.execute(
-        select(func.coalesce(func.max(context_entries.c.position), 0)).where(
-            context_entries.c.thread_id == thread_id
-        )
-    ).scalar_one()
-    newest = conn.execute(
-        select(messages.c.created_at)
-        .where(messages.c.thread_id == thread_id)
-        .order_by(messages.c.created_at.desc())
-        .limit(1)
-    ).scalar()
-    return position, newest
+    conn.execute(INSERT_MESSAGE, [_values(row) for row in rows])
+    position = thread.last_position
+    entries = [
+        {"thread_id": thread.id, "position": position + i, "message_id": row.id}
+        for i, row in enumerate(rows, 1)
+    ]
+    conn.execute(INSERT_ENTRY, entries)
+    return replace(thread, last_position=position + len(rows), last_moment=moment), rows
 
 
 def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
@@ -168,25 +176,19 @@ def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
 
 
 def _values(row: MessageRow) -> dict[str, Any]:
-    values: dict[str, Any] = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
+    values: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
     return values | {"parts": to_json(row.parts), "text": text_of(row.parts)}
 
 
 def _row(row: Row[Any]) -> MessageRow:
-    values: dict[str, Any] = {name: getattr(row, name) for name in MessageRow.__dataclass_fields__}
+    values: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
     values["parts"] = from_json(row.parts)
     return MessageRow(**values)
 
 
 def context(conn: Connection, thread_id: str) -> list[MessageRow]:
     """What the model sees of a thread, in order, the compiled system message first."""
-    rows = conn.execute(
-        select(messages)
-        .join(context_entries, context_entries.c.message_id == messages.c.id)
-        .where(context_entries.c.thread_id == thread_id)
-        .order_by(context_entries.c.position)
-    )
-    return [_row(row) for row in rows]
+    return [_row(row) for row in conn.execute(SELECT_CONTEXT, {"thread_id": thread_id})]
 
 
 def context_ids(conn: Connection, thread_id: str) -> list[str]:

@@ -10,7 +10,7 @@ threads = Table(
     id_column(),  # the agent's id for its own history, a conversation's id for another
     organization_column(),
     Column("agent_id", String, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("prompt_message_id", String),
+    Column("prompt_message_id", String, nullable=False),
     Column("prompt_fingerprint", String, nullable=False),
     moment("created_at", nullable=False),
 )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Update, delete, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, delete, insert, select, update
 
 from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, NotFound
@@ -20,6 +20,12 @@ from perdure.runs.tables import runs, steps, traces
 from perdure.tenancy.actor import Actor, is_owned, owned
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
+# Statements of the hot path are built once: building one costs about as much as running it.
+INSERT_RUN = insert(runs)
+INSERT_STEP = insert(steps)
+SELECT_RUNNING = select(runs.c.id, runs.c.lease_expires).where(
+    runs.c.thread_id == bindparam("thread_id"), runs.c.status == "running"
+)
 COMPLETED = frozenset({"end_turn", "max_steps", "tool_rule", "requires_approval"})
 BUSY = (
     "Cannot send a new message: another request is currently being processed for this conversation. "
@@ -153,19 +159,14 @@ def claim(conn: Connection, run: RunRow, lease: Lease) -> None:
 
     A running run whose lease has expired died with its process: it is closed here.
     """
-    other = conn.execute(
-        select(runs.c.id, runs.c.lease_expires).where(
-            runs.c.thread_id == run.thread_id, runs.c.status == "running"
-        )
-    ).first()
+    other = conn.execute(SELECT_RUNNING, {"thread_id": run.thread_id}).first()
     if other:
         if other.lease_expires and other.lease_expires > now():
             raise ThreadBusy(other.id)
         abandon(conn, [other.id])
     values = {name: getattr(run, name) for name in RunRow.__dataclass_fields__}
-    conn.execute(
-        insert(runs).values(**values, lease_owner=lease.owner, lease_expires=lease.expires(), attempt=1)
-    )
+    held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "attempt": 1}
+    conn.execute(INSERT_RUN, values | held)
 
 
 def abandon(conn: Connection, ids: Sequence[str]) -> None:
@@ -251,7 +252,7 @@ def finish(
 def insert_step(conn: Connection, step: StepRow) -> None:
     """Note a step."""
     values = {name: getattr(step, name) for name in StepRow.__dataclass_fields__}
-    conn.execute(insert(steps).values(**values | {"tags": list(step.tags)}))
+    conn.execute(INSERT_STEP, values | {"tags": list(step.tags)})
 
 
 def update_step(conn: Connection, step_id: str, **values: Any) -> None:
