@@ -126,6 +126,7 @@ def test_values_that_lose_nothing_are_taken(name: str, sent: Any, taken: Any) ->
         ({"text": "", "mode": "some"}, '\'mode\' must be one of ["any", "all"], not "some"'),
         ({"text": "", "either": "x"}, "'either' must be a whole number"),
         ({"text": "", "files": [{"offset": 1}]}, "files[0]: missing parameter 'name'"),
+        ({"text": "", "words": [None]}, "'words[0]' must be a string, not null"),
         ({"text": "", "words": "[1"}, "'words' must be a list"),
         ({"text": "", "flag": "yes"}, "'flag' must be true or false"),
     ],
