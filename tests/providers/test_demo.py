@@ -163,6 +163,15 @@ class Agent:
         ("Can you remember that I like tea?", ["Likes: tea"]),
         ("remember: buy milk", ["Note: buy milk"]),
         ("your name is Zed", ["Name: Zed"]),
+        ("hey there, I'm Sarah from Boston", ["Name: Sarah", "From: Boston"]),
+        ("I'm Ann, a nurse", ["Name: Ann", "Is: a nurse"]),
+        ("We moved to Berlin", ["Lives in: Berlin"]),
+        ("I'm getting married in June", ["Is: getting married in June"]),
+        ("Please change my name to Kate", ["Name: Kate"]),
+        ("update my email to k@b.example", ["Email: k@b.example"]),
+        ("My name is Sarah, but call me Sal", ["Name: Sal"]),
+        ("My dog's name is Max and he is 5", ["Dog's name: Max"]),
+        ("Let me tell you about myself: I'm 41", ["Age: 41"]),
         ("I'm Ann. I live in Rome; I own a car\nI use vi", ["Name: Ann", *IN_ROME, "Has: a car", "Uses: vi"]),
     ],
 )  # fmt: skip
@@ -182,6 +191,9 @@ def test_statements_are_read(text, lines):
         "my question is simple",
         "Do you know that I live in Rome?",
         "I'd like to know more",
+        "I'm thinking about it",
+        "Tell me a joke",
+        "How are you?",
         "",
         "🙂🙂🙂",
     ],
@@ -238,6 +250,54 @@ def test_a_wish_to_forget_takes_the_line_away():
     assert "took" in agent.say("Please forget my dog's name")
     assert agent.blocks["human"] == "Name: Ann\nLikes: tea"
     assert "nothing about" in agent.say("forget my yacht")
+
+
+@pytest.mark.parametrize("text", ["I don't live in Berlin anymore", "I no longer live in Berlin"])
+def test_what_is_no_longer_so_is_taken_away(text):
+    agent = Agent(human="Name: Ann\nLives in: Berlin")
+    agent.say(text)
+    assert agent.blocks["human"] == "Name: Ann"
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("What did I ask you to remember?", "42"),
+        ("what's my favorite food?", "sushi"),
+        ("what's my favourite food and movie?", "Alien"),
+        ("where am I from?", "Boston"),
+        ("What's my dog called?", "Max"),
+        ("do I like mushrooms?", "do not like mushrooms"),
+        ("do you know where I work?", "Acme"),
+        ("How old am I?", "41"),
+    ],
+)
+def test_questions_find_their_fact(question, answer):
+    agent = Agent(
+        human="Name: Ann\nFrom: Boston\nWorks at: Acme\nAge: 41\nDog's name: Max\nDislikes: mushrooms\n"
+        "Favourite food: sushi\nFavourite movie: Alien\nNote: 42"
+    )
+    assert answer in agent.say(question)
+
+
+def test_another_s_name_is_not_taken_for_the_one_asked_about():
+    agent = Agent(human="Name: Ann\nDog's name: Max")
+    assert "found nothing" in agent.say("What is my boss's name?")
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("how are you?", "Hello"),
+        ("thank you!", "You are welcome"),
+        ("bye", "Goodbye, Ann"),
+        ("ok", "All right"),
+    ],
+)
+def test_small_talk_stays_small(text, answer):
+    agent = Agent(human="Name: Ann")
+    assert agent.say(text).startswith(answer)
+    assert agent.called == []
 
 
 def test_facts_about_the_agent_go_to_its_persona():

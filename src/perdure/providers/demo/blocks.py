@@ -195,6 +195,7 @@ def _with_line_break(block: Block, old: str, new: str) -> tuple[str, str]:
     return old, new
 
 
+SHORTEST_PLURAL = 3
 STOP_WORDS = frozenset(
     """
     a about all already am an and any anything are as at be been by can could d did do does ever
@@ -213,7 +214,8 @@ def terms(text: str) -> frozenset[str]:
 
 
 def _stem(word: str) -> str:
-    for ending in ("ies", "es", "s"):
-        if len(word) > len(ending) + 2 and word.endswith(ending) and not word.endswith("ss"):
-            return word.removesuffix(ending) + ("y" if ending == "ies" else "")
-    return word
+    if len(word) <= SHORTEST_PLURAL or word.endswith("ss"):
+        return word
+    if word.endswith("ies"):
+        return word.removesuffix("ies") + "y"
+    return word[:-2] if word.endswith(("ches", "shes", "xes", "sses", "zes")) else word.removesuffix("s")

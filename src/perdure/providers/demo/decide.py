@@ -145,7 +145,7 @@ def _answer(scene: _Scene) -> str:
         *([_about_question(scene)] if intent.question and not _named_a_tool(scene) else []),
     ]
     if not parts:
-        parts = [speak.small_talk(intent, turn.event, _name(scene))]
+        parts = [speak.small_talk(intent, _name(scene), event=turn.event, first=turn.first)]
     return speak.reply(parts, label=turn.first and not intent.question)
 
 

@@ -11,11 +11,12 @@ QuestionKind = Literal["recall", "everything", "past", "agent", "other"]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question: of what kind, and where it is a plain one, about which keys of memory."""
+    """A question: of what kind, where it is a plain one about which keys, and of `my …` the thing's owner."""
 
     kind: QuestionKind
     text: str
     keys: tuple[str, ...] = ()
+    owner: str = ""
 
 
 def is_question(sentence: str) -> bool:
@@ -26,14 +27,15 @@ def is_question(sentence: str) -> bool:
 def classify(sentence: str) -> Question:
     """What a question is about."""
     lowered = sentence.lower().rstrip("?!. ")
+    keys = tuple(key for pattern, found in ASKED_KEYS if pattern.search(lowered) for key in found)
     for pattern, kind in KINDS:
         if pattern.search(lowered):
-            return Question(kind, sentence)
-    keys = tuple(key for pattern, found in ASKED_KEYS if pattern.search(lowered) for key in found)
+            return Question(kind, sentence, keys)
     mine = MY_THING.search(lowered)
     if mine and not keys:
         thing = mine["thing"].replace("favorite", "favourite")
         keys = (upper_first(thing.removesuffix("'s name").strip()), upper_first(thing))
+        return Question("recall", sentence, keys, "" if " and " in thing else thing.partition("'s")[0])
     about_me = bool(keys or re.search(r"\b(i|me|my|mine|am)\b", lowered))
     return Question("recall" if about_me else "other", sentence, keys)
 
@@ -41,7 +43,8 @@ def classify(sentence: str) -> Question:
 MY_THING = re.compile(r"\bmy (?P<thing>[\w'-]+(?: [\w'-]+){0,3})$")
 ASKING = re.compile(
     r"^(what|what's|whats|who|who's|whose|where|where's|when|which|why|how|do|did|does|can|could|would|will"
-    r"|are|is|am|have|has|should|tell me|remind me|show me|list|describe|search|find|look up|help)\b"
+    r"|are|is|am|have|has|should|tell me (?:about|what|where|when|who|my|everything|if|how)|remind me|show me"
+    r"|describe|summari[sz]e|list|search|find|look up|help)\b"
 )
 
 TALKED = r"(say|said|talk|talked|mention|mentioned|discuss|discussed|tell|told|ask|asked|speak|spoke)"
@@ -92,5 +95,6 @@ KEYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"do i (have|own)\b|my pets?\b", ("Has",)),
     (r"do i play", ("Plays",)),
     (r"do i study", ("Studies",)),
+    (r"(ask|tell|told|asked) you to (remember|note)|my notes?\b", ("Note",)),
 )
 ASKED_KEYS = tuple((re.compile(pattern), keys) for pattern, keys in KEYS)

@@ -53,6 +53,9 @@ def from_memory(question: Question, blocks: Sequence[Block], told: Sequence[Fact
             return sentence(said)
     wanted = _wanted(question)
     needed = min(2, len(wanted)) if question.kind == "other" else 1
+    owner = _alike(question.owner)
+    lines = [line for line in lines if owner <= _alike(line)]
+    facts = [fact for fact in facts if owner <= _alike(fact.line)]
     said = [fact.spoken for fact in _best(wanted, _unique(facts), lambda fact: _alike(fact.line), needed)]
     if said:
         return sentence(said[:MOST_LINES])

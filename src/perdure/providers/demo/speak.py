@@ -33,7 +33,7 @@ def noted(facts: Sequence[Fact], replaced: Sequence[str] = ()) -> str:
     else:
         opening, rest = "Noted.", list(facts)
     told = f"{sentence([fact.spoken for fact in rest])} " if rest else ""
-    before = " ".join(f"“{old}”" for old in replaced)
+    before = " and ".join(f"“{old}”" for old in replaced)
     return f"{opening} {told}I wrote that into my memory{f' in place of {before}' if before else ''}."
 
 
@@ -83,18 +83,21 @@ def who_i_am(name: str | None) -> str:
     return f"{called}{what} {WHAT_I_CAN} {HOW_TO_GO_ON}"
 
 
-def small_talk(intent: Intent, event: bool, name: str | None) -> str:
+def small_talk(intent: Intent, name: str | None, *, event: bool, first: bool) -> str:
     """When nothing was stated or asked."""
-    if event:
-        return f"Welcome back{f', {name}' if name else ''}."
-    if intent.thanks:
-        return f"You are welcome{f', {name}' if name else ''}."
-    if intent.greeting and name:
-        return f"Hello, {name}! Tell me something new, or ask what I remember about you."
-    if intent.greeting:
-        return "Hello! What is your name? Tell me something about yourself and I will remember it."
+    you = f", {name}" if name else ""
+    hello = "Tell me something new, or ask what I remember about you."
+    stranger = "What is your name? Tell me something about yourself and I will remember it."
+    lines = (
+        (event, f"Welcome back{you}."),
+        (intent.farewell, f"Goodbye{you}. I keep what you told me."),
+        (intent.thanks, f"You are welcome{you}."),
+        (intent.greeting, f"Hello{you}! {hello if name else stranger}"),
+        (intent.nod, "All right. Tell me something about yourself, or ask what I remember."),
+        (not first, f"I did not understand that; I am only the offline demo. {WHAT_I_CAN}"),
+    )
     what = "I am Perdure's offline demo, not a language model, and did not understand that."
-    return f"{what} {WHAT_I_CAN} {HOW_TO_GO_ON}"
+    return next((line for applies, line in lines if applies), f"{what} {WHAT_I_CAN} {HOW_TO_GO_ON}")
 
 
 def summary(texts: Sequence[str]) -> str:

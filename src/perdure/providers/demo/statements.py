@@ -16,6 +16,10 @@ def facts_of(clause: str) -> Iterator[Fact]:
     """The fact a clause states, if a pattern fits."""
     if clause.lower().startswith(CONDITIONS):
         return
+    introduced = INTRODUCTION.match(clause)
+    if introduced:
+        yield from _introduction(introduced)
+        return
     for pattern, make in STATEMENTS:
         match = pattern.match(clause)
         fact = match and make(match)
@@ -26,7 +30,7 @@ def facts_of(clause: str) -> Iterator[Fact]:
 
 def clean(value: str) -> str:
     """A value without the punctuation and the small words around it."""
-    value = TRAILING.sub("", value.strip(EDGES))
+    value = TRAILING.sub("", OTHERS.sub("", value).strip(EDGES))
     return value.strip(EDGES)
 
 
@@ -37,6 +41,7 @@ TRAILING = re.compile(
     r"|any ?more|instead|though|please|btw))+$",
     re.IGNORECASE,
 )
+OTHERS = re.compile(r",? (?:and|but) (?:he|she|it|they|this|that)\b.*$", re.IGNORECASE)  # another's story
 WHEN = re.compile(
     r" (?:(?:last|this) (?:week|month|year|summer|winter|spring|autumn|\w+day)|yesterday|today|recently"
     r"|in \d{4}"
@@ -45,6 +50,7 @@ WHEN = re.compile(
 )
 NO_THING = {"question", "point", "problem", "guess", "bad", "opinion", "understanding", "pleasure", "fault"}
 EMPTY = {"", "it", "that", "this", "you", "them", "him", "her", "to", "so", "what", "how", "here", "there"}
+NO_NEWS = r"(?:thinking|wondering|kidding|joking|looking|asking|trying|talking|saying|feeling|hoping)\b"
 NO_NAME = frozenset(
     """
     ok okay fine good great well ready tired happy sad sorry back here there sure done not so very just
@@ -76,12 +82,16 @@ def _name(match: Match) -> Fact | None:
     return Fact("Name", value.title() if value.islower() else value)
 
 
-def _introduction(match: Match) -> Fact | None:
-    """`I'm Ann`; but `I'm German` and `I'm Ready` are no names."""
+def _introduction(match: Match) -> Iterator[Fact]:
+    """`I'm Ann`, `I'm Ann from Oslo`, `I'm Ann, a nurse`; but `I'm German` and `I'm Ready` are no names."""
     value = clean(match["value"])
     if not value or value.split()[0].lower() in NO_NAME:
-        return None
-    return Fact("Is" if value.lower() in NATIONS else "Name", value)
+        return
+    yield Fact("Is" if value.lower() in NATIONS else "Name", value)
+    if match["place"]:
+        yield Fact("From", clean(match["place"]))
+    if match["job"]:
+        yield Fact("Is", clean(match["job"]))
 
 
 def _agent_name(match: Match) -> Fact | None:
@@ -99,6 +109,11 @@ def _possession(match: Match) -> Fact | None:
     if thing.split()[-1].lower() in NO_THING or value.lower() in EMPTY or value.lower().startswith("not "):
         return None
     return Fact(upper_first(thing), value)
+
+
+def _changed(match: Match) -> Fact | None:
+    """`change my name to Kate`."""
+    return _name(match) if match["thing"].lower() == "name" else _possession(match)
 
 
 def _named(match: Match) -> Fact | None:
@@ -126,10 +141,11 @@ PATTERNS: tuple[tuple[str, Make], ...] = (
     (rf"i go by {VALUE}", _name),
     (rf"{I_AM}(?:called|named) {VALUE}", _name),
     (rf"(?:your name is|you(?: are|'re) called|i(?:'ll| will) call you) (?:now )?{VALUE}", _agent_name),
-    (rf"{I_OFTEN}(?:live|reside|stay) {AT}{VALUE}", _place),
+    (rf"(?:update|change|correct|set) my {THING} to {VALUE}", _changed),
+    (rf"(?:{I_OFTEN}|we (?:now )?)(?:live|reside|stay) {AT}{VALUE}", _place),
     (rf"{I_AM}{OFTEN}(?:living|based|located) {AT}{VALUE}", _place),
     (
-        r"i(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) (?:from .+? )?(?:to|into) "
+        r"(?:i|we)(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) (?:from .+? )?(?:to|into) "
         + VALUE,
         _place,
     ),
@@ -148,6 +164,7 @@ PATTERNS: tuple[tuple[str, Make], ...] = (
     (rf"{I_AM}{OFTEN}learning {VALUE}", _keyed("Learning")),
     (rf"{I_AM}{OFTEN}(?:studying|a student of) {VALUE}", _keyed("Studies")),
     (rf"{I_AM}(?P<value>(?:an?|the|married|single|vegan|vegetarian|retired|deaf)\b.*)$", _keyed("Is")),
+    (rf"{I_AM}(?!{NO_NEWS})(?P<value>[a-z]{{2,}}ing .+)$", _keyed("Is")),
     (rf"i {NEVER}(?:like|love|enjoy|stand|eat|drink) {VALUE}", _keyed("Dislikes")),
     (rf"i no longer (?:like|love|enjoy|eat|drink) {VALUE}", _keyed("Dislikes")),
     (rf"{I_OFTEN}(?:dislike|hate|loathe) {VALUE}", _keyed("Dislikes")),
@@ -164,8 +181,8 @@ PATTERNS: tuple[tuple[str, Make], ...] = (
     (rf"(?:i have )?my {THING} (?:is|are) (?:called|named) {VALUE}", _named),
     (rf"my {THING} (?:is|are) (?:now |on )?{VALUE}", _possession),
 )
-INTRODUCTION = rf"(?:(?i:i'm|i am|im|this is)) (?P<value>{CAPITAL}(?: {CAPITAL}){{0,2}})\W*$"
-STATEMENTS = (
-    (re.compile(INTRODUCTION), _introduction),
-    *((re.compile(pattern, re.IGNORECASE), make) for pattern, make in PATTERNS),
+INTRODUCTION = re.compile(
+    rf"(?:(?i:i'm|i am|im|this is)) (?P<value>{CAPITAL}(?: {CAPITAL}){{0,2}})"
+    r"(?: from (?P<place>.+?))?(?:, (?P<job>an? .+))?\W*$"
 )
+STATEMENTS = tuple((re.compile(pattern, re.IGNORECASE), make) for pattern, make in PATTERNS)

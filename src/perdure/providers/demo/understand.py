@@ -21,29 +21,35 @@ class Intent:
     question: Question | None = None
     greeting: bool = False
     thanks: bool = False
+    farewell: bool = False
+    nod: bool = False
 
 
 def read(text: str) -> Intent:
     """What a person means, as far as rules can tell."""
-    facts: dict[str, Fact] = {}
+    facts: dict[tuple[str, str], Fact] = {}
     forget: list[str] = []
     question: Question | None = None
     for sentence in sentences(text[:LONGEST_TEXT]):
-        plain = _without_courtesy(sentence)
-        dropped = FORGET.match(plain)
+        plain = ANY_MORE.sub(r"i no longer \g<what>", _without_courtesy(sentence))
+        dropped = FORGET.match(plain) or NO_LONGER.match(plain)
         if dropped:
             forget.append(clean(dropped["what"]))
+        elif HOW_ARE_YOU.match(plain.lower()):
+            continue
         elif is_question(plain) and not COMMAND.match(plain):
             question = question or classify(plain)
         else:
-            facts |= {fact.line.lower(): fact for fact in stated(plain)}
-    opening = text.strip()[:40].lower()
+            facts |= {(fact.about, fact.key if fact.single else fact.line): fact for fact in stated(plain)}
+    opening = text.strip()[:60].lower()
     return Intent(
         tuple(facts.values())[:MOST_FACTS],
         tuple(wish for wish in forget if wish),
         question,
-        greeting=bool(GREETING.match(opening)),
+        greeting=bool(GREETING.match(opening) or HOW_ARE_YOU.match(opening)),
         thanks=bool(THANKS.search(text[:200].lower())),
+        farewell=bool(FAREWELL.match(opening)),
+        nod=bool(NOD.match(opening)),
     )
 
 
@@ -89,7 +95,9 @@ def _clauses(sentence: str) -> Iterator[str]:
 
 
 VERBS = "live|work|like|love|enjoy|prefer|hate|dislike|speak|play|study|have|own|am|moved"
-SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!\bMrs\.)\s+|\n+|;\s+")
+SENTENCE_END = re.compile(
+    r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Dr|Mr|Ms|St)\.)(?<!\bMrs\.)\s+|\n+|;\s+|:\s+(?=[Ii]\b|[Mm]y\b)"
+)
 CLAUSE_BREAK = re.compile(
     r"(?:,? (?:and|but|also|then)|,) "
     r"(?=(?:actually |now |also |currently )*(?:i|i'm|i've|im|my|call me|your name)\b)"
@@ -116,6 +124,17 @@ COMMAND = re.compile(r"(?:remember|note|keep in mind|save|write down)(?::| that\
 FORGET = re.compile(
     r"(?:forget|delete|erase|remove)(?: about)?(?: that| the fact that)? (?P<what>(?!it\b|about it\b).+)$",
     re.IGNORECASE,
+)
+ANY_MORE = re.compile(
+    r"^i(?:'m not| am not| don't| do not) (?P<what>.+?) any ?(?:more|longer)\W*$", re.IGNORECASE
+)
+NO_LONGER = re.compile(
+    r"i(?:'m| am)? no longer (?!(?:like|love|enjoy|eat|drink)\b)(?P<what>.+)$", re.IGNORECASE
+)
+HOW_ARE_YOU = re.compile(r"(?:and )?(how are you|how's it going|how is it going|how do you do|what's up)\b")
+FAREWELL = re.compile(r"\W*(bye|goodbye|good night|see you|ciao|farewell)\b")
+NOD = re.compile(
+    r"\W*(ok|okay|yes|yeah|yep|no|nope|sure|great|cool|nice|good|fine|perfect|wow|right|i see)\W*$"
 )
 GREETING = re.compile(r"\W*(hi|hello|hey|hiya|good (morning|afternoon|evening)|greetings)\b")
 THANKS = re.compile(r"\b(thanks|thank you|cheers)\b")
