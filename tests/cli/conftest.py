@@ -31,7 +31,7 @@ class CommandLine:
     def __call__(self, *arguments: str, fails: bool = False) -> Said:
         out, err = io.StringIO(), io.StringIO()
         with (
-            patch.dict(os.environ, self.env, clear=True),  # noqa: TID251
+            patch.dict(os.environ, self.env, clear=True),
             patch.object(sys, "argv", ["perdure", *arguments]),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

@@ -26,7 +26,7 @@ async def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/test.db"
         return
-    server = os.environ.get("PERDURE_TEST_DATABASE_URL")  # noqa: TID251
+    server = os.environ.get("PERDURE_TEST_DATABASE_URL")
     if server is None:
         pytest.skip("no Postgres here")
     made = await create_database(server)

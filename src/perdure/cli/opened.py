@@ -1,8 +1,9 @@
 """Doing one thing with the database from the command line."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from typing import TypeVar
 
 from perdure.config import Settings
@@ -33,12 +34,11 @@ def with_database(
                 await _make_ready(db, settings)
             return await work(db)
 
-    held = take_database(settings.database_url, purpose=exclusive) if exclusive else None
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o077))
+        if exclusive and (held := take_database(settings.database_url, purpose=exclusive)):
+            stack.callback(held.release)
         return asyncio.run(run())
-    finally:
-        if held:
-            held.release()
 
 
 @asynccontextmanager

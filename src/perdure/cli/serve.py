@@ -1,16 +1,20 @@
 """`perdure serve`: one process, one port, stopped gracefully."""
 
+import contextlib
 import gc
 import logging
+import os
 import socket
-import time
 
 import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 import perdure
 from perdure.cli.opened import with_database
 from perdure.config import Settings, load_settings, unknown_variables
-from perdure.kit.errors import PerdureError
+from perdure.kit.errors import PerdureError, Unavailable
 from perdure.server import logs
 from perdure.tenancy.authenticate import guard_binding, is_loopback
 from perdure.tenancy.keys import any_key
@@ -18,6 +22,7 @@ from perdure.tenancy.keys import any_key
 log = logging.getLogger("perdure.serve")
 
 GRACE_SECONDS = 10
+BACKLOG = 1024
 
 
 class CannotListen(PerdureError):
@@ -25,70 +30,87 @@ class CannotListen(PerdureError):
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says in one line where it listens and how long it took."""
+    """Uvicorn that opens and closes the application itself, so that a failed start is an exception."""
 
-    began = time.perf_counter()
+    def __init__(self, app: FastAPI):
+        super().__init__(
+            uvicorn.Config(
+                app,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._lifespan = app.router.lifespan_context(app)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open what the application needs, then answer."""
+        await self._lifespan.__aenter__()
         await super().startup(sockets)
-        if self.started and sockets:
-            host, port = sockets[0].getsockname()[:2]
-            address = f"[{host}]" if ":" in host else host
-            log.info(
-                "Perdure %s listens on http://%s:%s",
-                perdure.__version__,
-                address,
-                port,
-                extra={"seconds": round(time.perf_counter() - self.began, 2)},
-            )
+        for listener in sockets or ():
+            log.info("Perdure %s listens on %s", perdure.__version__, address(listener))
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the answers under way, then close what the application needed."""
+        await super().shutdown(sockets)
+        await self._lifespan.__aexit__(None, None, None)
 
 
 def serve(*, host: str | None = None, port: int | None = None) -> None:
     """Run the server until it is told to stop."""
     settings = load_settings(host=host, port=port)
-    logs.configure(settings.log)
-    for sentence in unknown_variables():
-        log.warning(sentence)
-    has_key = settings.api_key is not None or _keys_exist(settings)
-    guard_binding(settings.host, has_key=has_key)
-    listener = listen(settings.host, settings.port)
-    from perdure.server.app import create_app
+    guard_binding(settings.host, has_key=settings.api_key is not None or _keys_exist(settings))
+    with listen(settings.host, settings.port) as listener:
+        from perdure.server.app import create_app  # callers that come early wait at the listener
 
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    gc.collect()
-    gc.freeze()
-    Server(config).run(sockets=[listener])
+        logs.configure(settings.log)
+        for sentence in unknown_variables():
+            log.warning(sentence)
+        os.umask(0o077)  # what is said here is nobody else's business
+        server = Server(create_app(settings))
+        gc.collect()
+        gc.freeze()
+        try:
+            server.run(sockets=[listener])
+        except KeyboardInterrupt:
+            log.info("stopped")
+        except (OSError, SQLAlchemyError) as error:
+            raise Unavailable(_unreachable(settings, error)) from error
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket on the address; bound before the slow part of starting, so early callers wait."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """A socket on the address, bound before the slow part of starting."""
     try:
-        listener.bind((host.strip("[]"), port))
+        kind, _, _, _, place = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(kind, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen(BACKLOG)
+            stack.pop_all()
+            return listener
     except OSError as error:
-        listener.close()
         raise CannotListen(
             f"Cannot listen on {host}:{port}: {error.strerror or error}. Stop what listens there, or choose "
             "another with --port or PERDURE_PORT."
         ) from error
-    listener.listen(1024)
-    return listener
+
+
+def address(listener: socket.socket) -> str:
+    """The URL at which a listening socket is reached."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _keys_exist(settings: Settings) -> bool:
     """Whether callers will be asked for a key; only of interest when others can reach the server."""
-    if is_loopback(settings.host):
-        return False
+    return not is_loopback(settings.host) and with_database(settings, lambda db: db.read(any_key))
 
-    return with_database(settings, lambda db: db.read(any_key))
+
+def _unreachable(settings: Settings, error: Exception) -> str:
+    url = make_url(settings.database_url).render_as_string(hide_password=True)
+    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return f"The database {url} does not answer: {reason}. See `perdure doctor`."
