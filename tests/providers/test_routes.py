@@ -6,9 +6,12 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import Letta
+from tests.conftest import serve
 
+from perdure.config import Settings
 from perdure.kit.ids import new_id
 from perdure.testing.model_server import ModelServer
+from perdure.testing.scripted import ScriptedModel
 
 KEY = "sk-very-secret"
 
@@ -17,6 +20,21 @@ KEY = "sk-very-secret"
 def server() -> Iterator[ModelServer]:
     with ModelServer() as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def configured(server: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """A server whose configuration names a provider."""
+    settings = Settings.model_validate(
+        {
+            "home": tmp_path_factory.mktemp("home"),
+            "models": {"detect": False},
+            "providers": [{"name": "lab", "base_url": server.url, "api_key": KEY}],
+        }
+    )
+    for live in serve(settings, ScriptedModel()):
+        with httpx.Client(base_url=live.url, timeout=30) as plain:
+            yield plain
 
 
 @pytest.fixture
@@ -200,3 +218,34 @@ def test_a_credential_can_be_checked_without_storing_it(http: httpx.Client, serv
 def test_a_stored_provider_can_be_checked(http: httpx.Client, server: ModelServer):
     made = create(http, server)
     assert http.post(f"/v1/providers/{made['id']}/check").status_code == 200
+
+
+def test_a_configured_provider_is_listed_by_itself_and_cannot_be_changed(configured: httpx.Client):
+    (row,) = configured.get("/v1/providers/").json()
+    assert (row["name"], row["origin"], row["provider_category"]) == ("lab", "config", "base")
+    assert row["organization_id"] is None
+    path = f"/v1/providers/{row['id']}"
+    assert configured.post(f"{path}/check").status_code == 200
+    refreshed = configured.patch(f"{path}/refresh")
+    assert refreshed.json()["last_error"] is None
+    assert KEY not in refreshed.text
+    handles = {model["handle"] for model in configured.get("/v1/models/?provider_category=base").json()}
+    assert "lab/scripted" in handles
+    for answer in (configured.patch(path, json={"region": "x"}), configured.delete(path)):
+        assert answer.status_code == 409
+        assert "comes from the server's configuration file" in answer.json()["detail"]
+
+
+def test_a_configured_provider_is_shadowed_only_knowingly(configured: httpx.Client, server: ModelServer):
+    refused = configured.post("/v1/providers/", json=body(server, "lab"))
+    assert refused.status_code == 409
+    assert '"shadow": true' in refused.json()["detail"]
+    made = create(configured, server, "lab", shadow=True)
+    assert {
+        model["provider_category"] for model in configured.get("/v1/models/?provider_name=lab").json()
+    } == {"byok"}
+    assert [row["origin"] for row in configured.get("/v1/providers/?name=lab").json()] == ["api", "config"]
+    configured.delete(f"/v1/providers/{made['id']}")
+    assert {
+        model["provider_category"] for model in configured.get("/v1/models/?provider_name=lab").json()
+    } == {"base"}

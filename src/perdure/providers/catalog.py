@@ -151,8 +151,7 @@ class Models:
         row = view.rows.get(name)
         listing = self.listings.of(row) if row else Listing()
         if row is None or (is_known(listing) and not await self._served(row, model)):
-            known = [entry.handle for entry in self._entries(view) if entry.kind == "embedding"]
-            near = ", ".join(nearest(target, known)) or "none"
+            near = ", ".join(nearest(target, self._handles(view, "embedding"))) or "none"
             raise UnknownEmbedding(f"NOT_FOUND: embedding model {handle} is unknown. Nearest: {near}.")
         listed = self._listed(row, model, "embedding")
         return ResolvedEmbedding(
@@ -257,9 +256,13 @@ class Models:
         raise self._unknown(view, handle, f"no provider is named {name!r}{advice and '.'}{advice}")
 
     def _unknown(self, view: View, handle: str, why: str) -> PerdureError:
-        return unknown_model(
-            handle, [entry.handle for entry in self._entries(view) if entry.kind == "llm"], why
-        )
+        return unknown_model(handle, [*self._handles(view, "llm"), DEMO], why)
+
+    def _handles(self, view: View, kind: str) -> list[str]:
+        """All handles of a kind, without what takes longer to know."""
+        rows = view.rows.values()
+        listed = ((row, model) for row in rows for model in self.listings.of(row).models)
+        return [f"{row.name}/{model.name}" for row, model in listed if model.kind == kind]
 
     async def _served(self, row: ProviderRow, model: str) -> str | None:
         """The vendor's name of the model, or null if the provider is known not to serve it."""

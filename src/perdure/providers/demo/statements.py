@@ -128,6 +128,7 @@ I_AM = r"i(?:'m| am|m) "
 I_MAY = r"i(?:'m| am|m)? "
 OFTEN = r"(?:really |also |still |just |now |currently |do |always |absolutely |quite |very much )*"
 I_OFTEN = rf"i {OFTEN}"
+MOVED = r"(?:i|we)(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) "
 AT = r"(?:now |currently )?(?:in|at|near|on) "
 SOME = r"(?P<value>(?:an?|one|two|three|four|five|\d+|some|many) .+)$"
 VALUE = r"(?P<value>.+)$"
@@ -144,11 +145,7 @@ PATTERNS: tuple[tuple[str, Make], ...] = (
     (rf"(?:update|change|correct|set) my {THING} to {VALUE}", _changed),
     (rf"(?:{I_OFTEN}|we (?:now )?)(?:live|reside|stay) {AT}{VALUE}", _place),
     (rf"{I_AM}{OFTEN}(?:living|based|located) {AT}{VALUE}", _place),
-    (
-        r"(?:i|we)(?:'ve| have)? (?:just |recently |now |actually )*(?:moved|relocated) (?:from .+? )?(?:to|into) "
-        + VALUE,
-        _place,
-    ),
+    (rf"{MOVED}(?:from .+? )?(?:to|into) {VALUE}", _place),
     (rf"{I_OFTEN}live with {VALUE}", _keyed("Lives with")),
     (rf"(?:{I_AM}|i come )(?:originally )?from {VALUE}", _keyed("From")),
     (rf"{I_MAY}{OFTEN}work(?:ing)? as {VALUE}", _keyed("Works as")),
