@@ -192,6 +192,34 @@ def test_the_steps_of_a_turn_are_limited(client: Letta, scripted: ScriptedModel,
     assert run.status == "completed"
 
 
+def test_a_rule_that_prescribes_what_a_tool_does_not_take_ends_the_turn(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    rule = {"type": "run_first", "tool_name": "conversation_search", "args": {"colour": "red"}}
+    script = scripted.script(model_name, call("conversation_search", query="x"))
+    agent = new_agent(client, script, tool_rules=[rule])
+    answer = send(client, agent.id)
+    assert answer.stop_reason.stop_reason == "invalid_tool_call"
+    assert "colour" in answer.messages[1].tool_return
+    (run,) = client.runs.list(agent_id=agent.id)
+    assert run.status == "failed"
+
+
+def test_rules_narrow_what_is_offered_and_prefill_arguments(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    rule = {"type": "run_first", "tool_name": "conversation_search", "args": {"query": "tea"}}
+    script = scripted.script(model_name, call("conversation_search"), say("done"))
+    agent = new_agent(client, script, tool_rules=[rule])
+    answer = send(client, agent.id)
+    assert answer.messages[1].status == "success"
+    first, second = scripted.requests[model_name]
+    assert [tool.name for tool in first.tools] == ["conversation_search"]
+    assert (first.tool_choice.mode, first.tool_choice.name) == ("named", "conversation_search")
+    assert len(second.tools) == 3
+    assert second.tool_choice.mode == "auto"
+
+
 def test_another_model_and_prompt_serve_one_request(
     client: Letta, scripted: ScriptedModel, model_name: str
 ) -> None:

@@ -84,6 +84,12 @@ def test_a_terminal_tool_ends_the_turn() -> None:
     assert after_tools([DONE], [CALL], terminal, Progress(), must_call=False) == Finish("tool_rule")
 
 
+def test_a_terminal_tool_that_failed_ends_nothing() -> None:
+    terminal = rules({"type": "exit_loop", "tool_name": "search"})
+    failed = ToolReturn("c1", "search", "no such word", "error")
+    assert after_tools([failed], [CALL], terminal, Progress(), must_call=False) == Continue()
+
+
 def test_a_model_that_keeps_sending_broken_arguments_is_stopped() -> None:
     broken, progress = ToolCall("c", "search", '{"q": '), Progress()
     failed = ToolReturn("c", "search", "bad", "error")

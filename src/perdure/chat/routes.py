@@ -62,6 +62,8 @@ async def list_agent_messages(
     actor: CurrentActor,
     page: Annotated[Page, page_query(limit=100, order="desc")],
     conversation_id: str | None = None,
+    group_id: str | None = None,
+    include_err: Annotated[bool | None, Query(description="False leaves failed messages out.")] = None,
     use_assistant_message: bool = True,
     assistant_message_tool_name: str = "send_message",
     assistant_message_tool_kwarg: str = "message",
@@ -71,6 +73,8 @@ async def list_agent_messages(
     wanted = Wanted(
         agent_id=agent_id,
         thread_id=agent_id if conversation_id == "default" else conversation_id,
+        group_id=group_id,
+        is_err=False if include_err is False else None,
         types=include_return_message_types,
         tool=(assistant_message_tool_name, assistant_message_tool_kwarg) if use_assistant_message else None,
     )

@@ -1,12 +1,14 @@
 """What follows an answer: the loop's decisions, pure."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from perdure.content.parts import ToolCall, ToolReturn, calls_of
 from perdure.loop.answer import Answer
-from perdure.tools.rules import CalledTool, ToolRules
+from perdure.tools.arguments import read_arguments
+from perdure.tools.base import ToolFailed
+from perdure.tools.rules import CalledTool, ToolRules, is_prefill_error
 
 MAX_NUDGES = 3
 MAX_MALFORMED = 3
@@ -82,9 +84,10 @@ def after_tools(
     must_call: bool,
 ) -> Finish | Continue:
     """Whether the turn goes on once its tools have returned."""
-    if any(rules.ends_turn(returned.name) for returned in returns):
+    if any(rules.ends_turn(returned.name) and returned.status == "success" for returned in returns):
         return Finish("tool_rule")
-    if progress.malformed >= MAX_MALFORMED:
+    spoilt = any(is_prefill_error(returned.text, returned.status) for returned in returns)
+    if spoilt or progress.malformed >= MAX_MALFORMED:
         return Finish("invalid_tool_call")
     if must_call and not _goes_on(returns, calls, rules, progress):
         return Finish("end_turn")
@@ -106,13 +109,12 @@ def wants_heartbeat(call: ToolCall) -> bool:
     return arguments is not None and arguments.get("request_heartbeat") is True
 
 
-def parsed(arguments: str) -> dict[str, object] | None:
+def parsed(arguments: str) -> dict[str, Any] | None:
     """The arguments of a call as an object, or None where they are not one."""
     try:
-        value = json.loads(arguments or "{}")
-    except ValueError:
+        return read_arguments(arguments)
+    except ToolFailed:
         return None
-    return value if isinstance(value, dict) else None  # type: ignore[return-value]
 
 
 def progressed(progress: Progress, calls: Sequence[ToolCall], returns: Sequence[ToolReturn]) -> Progress:

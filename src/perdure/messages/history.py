@@ -26,6 +26,8 @@ class Wanted:
     thread_id: str | None = None
     run_id: str | None = None
     step_id: str | None = None
+    group_id: str | None = None
+    is_err: bool | None = None
     types: Sequence[str] | None = None
     tool: tuple[str, str] | None = None
 
@@ -60,6 +62,8 @@ def _walk(conn: Connection, actor: Actor, page: Page, wanted: Wanted, backward: 
             thread_id=wanted.thread_id,
             run_id=wanted.run_id,
             step_id=wanted.step_id,
+            group_id=wanted.group_id,
+            is_err=wanted.is_err,
         )
         yield from reversed(rows) if backward else rows
         if len(rows) < page.limit:

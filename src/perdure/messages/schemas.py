@@ -174,6 +174,33 @@ class SummaryMessage(WireMessage):
     compaction_stats: dict[str, Any] | None = None
 
 
+class ApprovalReply(BaseModel):
+    """A person's word on one call."""
+
+    type: Literal["approval"] = "approval"
+    tool_call_id: str
+    approve: bool
+    reason: str | None = None
+
+
+class ApprovalResponseMessage(WireMessage):
+    """A person's words on calls that waited."""
+
+    message_type: Literal["approval_response_message"] = "approval_response_message"
+    approvals: list[Annotated[ApprovalReply | WireToolReturn, Field(discriminator="type")]] | None = None
+    approve: bool | None = None
+    approval_request_id: str | None = None
+    reason: str | None = None
+
+
+class EventMessage(WireMessage):
+    """Something that happened to a conversation; told, never stored."""
+
+    message_type: Literal["event_message"] = "event_message"
+    event_type: Literal["compaction"]
+    event_data: dict[str, Any]
+
+
 LettaMessage = Annotated[
     SystemMessage
     | UserMessage
@@ -183,6 +210,8 @@ LettaMessage = Annotated[
     | ToolCallMessage
     | ToolReturnMessage
     | ApprovalRequestMessage
-    | SummaryMessage,
+    | ApprovalResponseMessage
+    | SummaryMessage
+    | EventMessage,
     Field(discriminator="message_type"),
 ]

@@ -244,26 +244,12 @@ def get(conn: Connection, actor: Actor, message_id: str) -> MessageRow:
     return _row(row)
 
 
-def list_(
-    conn: Connection,
-    actor: Actor,
-    page: Page,
-    *,
-    agent_id: str | None = None,
-    thread_id: str | None = None,
-    run_id: str | None = None,
-    step_id: str | None = None,
-) -> list[MessageRow]:
-    """Stored messages, a page of them."""
+def list_(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[MessageRow]:
+    """Stored messages whose columns equal the given values (None means any), a page of them."""
     query = owned(messages, actor)
-    for column, value in (
-        (messages.c.agent_id, agent_id),
-        (messages.c.thread_id, thread_id),
-        (messages.c.run_id, run_id),
-        (messages.c.step_id, step_id),
-    ):
+    for name, value in equal.items():
         if value is not None:
-            query = query.where(column == value)
+            query = query.where(messages.c[name] == value)
     return [_row(row) for row in paginate(conn, query, page, key=messages.c.created_at, id=messages.c.id)]
 
 

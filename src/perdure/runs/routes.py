@@ -1,8 +1,10 @@
 """Routes: runs and steps, their messages, tokens, times and traces."""
 
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
 from perdure.db import Db
@@ -24,7 +26,7 @@ from perdure.runs.schemas import (
     completion_details,
     prompt_details,
 )
-from perdure.runs.store import RunFilter, StepRow, Tokens
+from perdure.runs.store import RunFilter, StepFilter, StepRow, Tokens
 from perdure.runs.traces import read_trace
 from perdure.tenancy.actor import Actor, CurrentActor
 
@@ -47,6 +49,7 @@ async def list_runs(
     stop_reason: str | None = None,
     conversation_id: str | None = None,
     active: bool = False,
+    ascending: Annotated[bool | None, Query(deprecated=True, description="Use `order`.")] = None,
 ) -> list[Run]:
     """Runs, newest first."""
     unknown = set(statuses or ()) - STATUSES
@@ -54,6 +57,8 @@ async def list_runs(
         raise InvalidArgument(
             f"statuses: unknown {', '.join(sorted(unknown))}; use some of {', '.join(sorted(STATUSES))}."
         )
+    if ascending is not None:
+        page = replace(page, order="asc" if ascending else "desc")
     ids = [*(agent_ids or ()), *([agent_id] if agent_id else ())]
     want = RunFilter(
         agent_ids=ids or None,
@@ -67,10 +72,10 @@ async def list_runs(
 
 @router.get("/runs/active")
 async def list_active_runs(
-    db: Db, actor: CurrentActor, agent_ids: Annotated[list[str] | None, Query()] = None
+    db: Db, actor: CurrentActor, agent_id: str | None = None, background: bool | None = None
 ) -> list[Run]:
     """Runs that have not ended."""
-    want = RunFilter(agent_ids=agent_ids, statuses=ACTIVE)
+    want = RunFilter(agent_ids=[agent_id] if agent_id else None, statuses=ACTIVE, background=background)
     return [Run.of(row) for row in await db.read(store.list_runs, actor, Page(limit=MAX_LIMIT), want)]
 
 
@@ -105,7 +110,7 @@ async def list_run_steps(
 ) -> list[Step]:
     """The steps of a run."""
     await db.read(store.get, actor, run_id)
-    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, run_id=run_id)]
+    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, StepFilter(run_id=run_id))]
 
 
 @router.get("/runs/{run_id}/usage")
@@ -138,7 +143,7 @@ async def retrieve_run_metrics(run_id: RunId, db: Db, actor: CurrentActor) -> Ru
 
 
 def _all_steps(conn: Connection, actor: Actor, run_id: str) -> list[StepRow]:
-    return store.list_steps(conn, actor, Page(limit=MAX_LIMIT, order="asc"), run_id=run_id)
+    return store.list_steps(conn, actor, Page(limit=MAX_LIMIT, order="asc"), StepFilter(run_id=run_id))
 
 
 @router.get("/steps/")
@@ -149,13 +154,22 @@ async def list_steps(
     agent_id: str | None = None,
     model: str | None = None,
     run_id: str | None = None,
-    feedback: str | None = None,
+    feedback: Literal["positive", "negative"] | None = None,
+    has_feedback: bool | None = None,
+    start_date: AwareDatetime | None = None,
+    end_date: AwareDatetime | None = None,
 ) -> list[Step]:
     """Steps of all runs, newest first."""
-    rows = await db.read(
-        store.list_steps, actor, page, agent_id=agent_id, model=model, run_id=run_id, feedback=feedback
+    want = StepFilter(
+        agent_id=agent_id,
+        model=model,
+        run_id=run_id,
+        feedback=feedback,
+        has_feedback=has_feedback,
+        start=start_date,
+        end=end_date,
     )
-    return [Step.of(row) for row in rows]
+    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, want)]
 
 
 @router.get("/steps/{step_id}")

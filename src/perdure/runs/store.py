@@ -342,12 +342,33 @@ def get_step(conn: Connection, actor: Actor, step_id: str) -> StepRow:
     return _step(row)
 
 
-def list_steps(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[StepRow]:
-    """Steps whose columns equal the given values (None means any), a page of them."""
+@dataclass(frozen=True, slots=True)
+class StepFilter:
+    """Which steps to list; None means any."""
+
+    run_id: str | None = None
+    agent_id: str | None = None
+    model: str | None = None
+    feedback: str | None = None
+    has_feedback: bool | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def list_steps(conn: Connection, actor: Actor, page: Page, want: StepFilter) -> list[StepRow]:
+    """Steps, a page of them."""
     query = owned(steps, actor)
-    for name, value in equal.items():
-        if value is not None:
+    for name in ("run_id", "agent_id", "model", "feedback"):
+        if (value := getattr(want, name)) is not None:
             query = query.where(steps.c[name] == value)
+    if want.has_feedback is not None:
+        query = query.where(
+            steps.c.feedback.is_not(None) if want.has_feedback else steps.c.feedback.is_(None)
+        )
+    if want.start is not None:
+        query = query.where(steps.c.created_at >= want.start)
+    if want.end is not None:
+        query = query.where(steps.c.created_at < want.end)
     return [_step(row) for row in paginate(conn, query, page, key=steps.c.created_at, id=steps.c.id)]
 
 

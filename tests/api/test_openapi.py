@@ -1,0 +1,110 @@
+"""Our wire beside the recorded one of the Letta V1 server: every difference stands here with its reason."""
+
+import json
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.api.shapes import Shape, shapes
+
+from perdure.config import Settings
+from perdure.server.app import create_app
+
+RECORDED: dict[str, Shape] = json.loads((Path(__file__).parent / "letta-v1-shapes.json").read_text())
+
+# (route, part, fields): why the recorded server has them and we do not.
+MISSING = {
+    ("GET /v1/agents*", "query", "include_relationships"): "older spelling of `include`, which we have",
+    ("GET /v1/blocks/{}/agents", "query", "include_relationships"): "older spelling of `include`",
+    ("GET /v1/blocks", "query", "identifier_keys identity_id"): "identities are a later issue",
+    ("GET /v1/agents/{}/context", "query", "conversation_id"): "conversations are the next issue",
+    ("GET /v1/steps", "query", "project_id tags trace_ids"): "cloud only, or never set by anybody",
+    ("*", "answer", "organization_id base_template_id project_id template_id"): "internal or cloud only",
+    (
+        "*",
+        "answer",
+        "agent_id agent_tags billing_context call_type compaction_settings created_by_id last_updated_by_id "
+        "llm_config org_id run_id source updated_at user_id",
+    ): "a trace's copies of what its step tells, never filled by the open server",
+    (
+        "POST /v1/agents",
+        "body",
+        "actor_id embedding_chunk_size from_template include_default_source memory_variables project "
+        "template",
+    ): "deprecated fields without effect",
+    (
+        "*",
+        "body",
+        "tool_exec_environment_variables",
+    ): "accepted as an alias of `secrets`, shown under one name",
+    (
+        "POST /v1/agents/{}/messages*",
+        "body",
+        "client_skills client_tools include_compaction_messages",
+    ): "client tools and compaction are the next issue",
+    (
+        "POST /v1/agents/{}/messages*",
+        "body",
+        "enable_thinking return_logprobs return_token_ids top_logprobs",
+    ): "without effect, or for one vendor's training server",
+    ("POST /v1/agents/{}/messages/stream", "answer", "*"): "we declare it as the event stream it is",
+}
+
+# (route, part, fields): what we have and the recorded server has not.
+ADDED = {
+    ("DELETE *", "answer", "*"): "says what was deleted",
+    ("GET /v1/admin/*", "query", "before order order_by"): "all lists page alike",
+    ("GET /v1/messages", "query", "order_by"): "all lists page alike",
+    ("GET /v1/agents*", "query", "show_hidden_agents"): "undocumented there",
+    ("GET /v1/blocks*", "query", "show_hidden_blocks"): "undocumented there",
+    ("GET /v1/blocks/count", "query", "*"): "counts with the same filters as the list",
+    (
+        "GET /v1/models",
+        "answer",
+        "context_window_source price",
+    ): "where a window comes from, what a call costs",
+    (
+        "*/v1/providers*",
+        "answer",
+        "last_error last_error_at origin message",
+    ): "where it is from, how it is",
+    ("POST /v1/providers", "body", "shadow"): "a server-wide provider is only shadowed knowingly",
+    ("*/v1/runs/{}/steps", "answer", "created_at completed_at"): "when a step was taken",
+    ("*/v1/steps*", "answer", "created_at completed_at"): "when a step was taken",
+    ("GET /v1/steps", "query", "run_id"): "the steps of one run",
+}
+
+
+def differences() -> Iterator[tuple[str, str, str, str]]:
+    """(missing or added, route, part, field) for every route that both have."""
+    ours = shapes(create_app(Settings()).openapi())
+    for route, shape in ours.items():
+        recorded = RECORDED.get(route)
+        for part in ("query", "body", "answer") if recorded else ():
+            yield from (("missing", route, part, name) for name in set(recorded[part]) - set(shape[part]))
+            yield from (("added", route, part, name) for name in set(shape[part]) - set(recorded[part]))
+
+
+def explained(kind: str, route: str, part: str, name: str) -> tuple[str, str, str] | None:
+    """The row of the table that explains a difference."""
+    table = MISSING if kind == "missing" else ADDED
+    for row in table:
+        pattern, where, fields = row
+        if where == part and fnmatch(route, pattern) and (fields == "*" or name in fields.split()):
+            return row
+    return None
+
+
+def test_every_difference_from_the_recorded_api_is_deliberate() -> None:
+    unexplained = [found for found in differences() if explained(*found) is None]
+    assert sorted(unexplained) == []
+
+
+def test_no_explanation_is_left_over() -> None:
+    used = {explained(*found) for found in differences()}
+    assert {*MISSING, *ADDED} - used == set()
+
+
+def test_every_route_is_one_of_the_recorded_api() -> None:
+    ours = shapes(create_app(Settings()).openapi())
+    assert sorted(set(ours) - set(RECORDED)) == []
