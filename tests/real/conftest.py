@@ -36,3 +36,11 @@ def llama(weights: Path) -> Iterator[str]:
     server = xllamacpp.Server(params)
     yield server.listening_address
     del server
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Only when asked for by `-m real`, also where the weights happen to be installed."""
+    if "real" not in config.getoption("-m"):
+        for item in items:
+            if item.get_closest_marker("real"):
+                item.add_marker(pytest.mark.skip(reason="asked for by -m real"))
