@@ -411,6 +411,44 @@ async def test_an_unknown_embedding_model_is_a_bad_request_with_neighbours(make:
     assert caught.value.status == 400
 
 
+async def test_the_background_goes_on_when_the_database_is_away(
+    make: Make, world: World, monkeypatch, caplog
+):
+    models = make(OPENAI, settings=CatalogSettings(detect=False, refresh_seconds=0.01))
+    refresh, failures = models.refresh_due, [OSError("no database"), OSError("still none")]
+
+    async def refresh_due() -> None:
+        if failures:
+            raise failures.pop()
+        await refresh()
+        world.third.set()
+
+    monkeypatch.setattr(models, "refresh_due", refresh_due)
+    await models.start()
+    async with asyncio.timeout(5):
+        await world.third.wait()
+    assert "could not be refreshed" in caplog.text
+
+
+async def test_many_views_at_once_are_read_once(make: Make, database: Database, monkeypatch):
+    models = make(OPENAI)
+    read, reads = database.read, []
+
+    async def counted(work: Any, *args: Any) -> Any:
+        reads.append(work)
+        await asyncio.sleep(0.01)
+        return await read(work, *args)
+
+    monkeypatch.setattr(database, "read", counted)
+    await asyncio.gather(*(models.providers(ME) for _ in range(20)))
+    assert len(reads) == 1
+    old = asyncio.create_task(models.providers(Actor(new_id("org"))))
+    await asyncio.sleep(0)
+    models.forget()
+    await old
+    assert len(models.directory.actors()) == 1  # what was read before the write is not kept
+
+
 async def test_a_warm_resolve_costs_next_to_nothing(make: Make):
     models = make(OPENAI)
     await models.resolve(ME, "openai/gpt-5-mini")

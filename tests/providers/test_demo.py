@@ -467,6 +467,27 @@ def test_a_forced_tool_gets_arguments_that_fit_its_schema():
     assert json.loads(call.arguments) == {"kind": "a", "count": 3, "tags": ["hm", "hm"], "deep": {"x": "hm"}}
 
 
+@pytest.mark.parametrize(
+    ("said", "arguments"),
+    [
+        ('use mix with {"a": 1, "b": "two"}', {"a": 1, "b": "two"}),
+        ("run mix a=1, b='two words' c=yes", {"a": 1, "b": "two words", "c": "yes"}),
+        ("run mix {broken", {}),
+        ("call mix", {}),
+    ],
+)
+def test_arguments_are_read_as_people_write_them(said, arguments):
+    mix = ToolSpec("mix", "", {"type": "object", "properties": {}})
+    (call,) = decide(ModelRequest("offline", "", (Message("user", (Text(said),)),), (mix,))).calls
+    assert json.loads(call.arguments) == arguments
+
+
+def test_an_event_that_names_a_tool_calls_it():
+    event = json.dumps({"type": "heartbeat", "reason": "You must call check_in before you finish."})
+    request = ModelRequest("offline", "", (Message("user", (Text(event),)),), (tool("check_in"),))
+    assert [call.name for call in decide(request).calls] == ["check_in"]
+
+
 def test_a_structured_answer_fits_its_schema():
     schema = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}

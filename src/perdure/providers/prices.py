@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from perdure.kit.clock import now
 from perdure.providers.handles import is_official_openai
-
-if TYPE_CHECKING:
-    from genai_prices.data_snapshot import DataSnapshot
 
 # Our provider types and the vendors of the price list. Null: the model's name alone must tell.
 VENDORS: Mapping[str, str | None] = {
@@ -65,7 +62,7 @@ def is_loaded() -> bool:
 
 
 @lru_cache(maxsize=1)
-def _snapshot() -> "DataSnapshot":
+def _snapshot() -> Any:
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - 0.3 s of import
 
     return get_snapshot()

@@ -1,6 +1,6 @@
 """What a person may set about models and providers. Plain values; `perdure.config` reads them."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
@@ -33,7 +33,6 @@ ProviderType = Literal[
     "zai",
     "zai_coding",
 ]
-PROVIDER_TYPES: tuple[str, ...] = get_args(ProviderType)
 
 ProviderName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^/\s][^/]*$")
