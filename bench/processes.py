@@ -67,8 +67,9 @@ class Child:
 
 
 def surroundings() -> dict[str, str]:
-    """The environment of children: ours, without settings and keys of other servers."""
-    ours = ("PERDURE_", "OPENAI_", "ANTHROPIC_")
+    """The environment of children: ours, without settings and keys of other servers, and with compiled
+    files, which every installation has."""
+    ours = ("PERDURE_", "OPENAI_", "ANTHROPIC_", "PYTHONDONTWRITEBYTECODE")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}  # noqa: TID251
 
 
