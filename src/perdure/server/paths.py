@@ -1,8 +1,9 @@
-"""Spellings of a path: with and without the closing slash, and `/latest` for `/v1`."""
+"""The spelling of a request's address: one per route, and nothing a database cannot hold."""
 
 from collections.abc import Iterable
 
 from fastapi import APIRouter
+from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,9 +20,10 @@ def declared_paths(routers: Iterable[APIRouter]) -> set[str]:
 
 
 class OneSpelling:
-    """Middleware that rewrites a request's path to the one the routes were declared with.
+    """Middleware that rewrites a path to the one its route was declared with.
 
-    No redirects: behind a proxy they often name the wrong host.
+    The closing slash counts for nothing and `/latest` means `/v1`. No redirects: behind a proxy they
+    often name the wrong host. A NUL character, which no database takes, is refused here for all routes.
     """
 
     def __init__(self, app: ASGIApp, roots: Iterable[str]):
@@ -30,6 +32,10 @@ class OneSpelling:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+                refusal = JSONResponse({"detail": "The address contains a NUL character; leave it out."}, 400)
+                await refusal(scope, receive, send)
+                return
             scope["path"] = self._spell(scope["path"])
         await self.app(scope, receive, send)
 
