@@ -125,7 +125,7 @@ def _breakdown(options: argparse.Namespace, home: Path, models: Child, report: R
     server.environment[timed.FILE] = str(spans)
     with server, _bench(options, server.url, models, report) as bench:
         total, raw = breakdown.collect(bench)
-    breakdown.tell(report, breakdown.spans_of(spans, server), total, raw)
+    breakdown.tell(report, breakdown.spans_of(spans), total, raw)
 
 
 def _perdure(options: argparse.Namespace, home: Path, models: Child, module: str = "perdure") -> Child:

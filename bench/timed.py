@@ -5,6 +5,7 @@ it. At its end it writes the spans of every message to the file that `BENCH_SPAN
 """
 
 import os
+import signal
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -115,7 +116,13 @@ def wrap() -> None:
     turn.ask = plain(turn.ask, "build request")
     stream.collect = plain(stream.collect, "serialize")
     create = app.create_app
-    app.create_app = lambda *args, **kwargs: Application(create(*args, **kwargs))
+
+    def clocked(*args: Any, **kwargs: Any) -> Any:
+        made = create(*args, **kwargs)
+        made.add_middleware(Application)
+        return made
+
+    app.create_app = clocked
 
 
 def main() -> None:
@@ -123,6 +130,7 @@ def main() -> None:
     from perdure.cli.main import run
 
     wrap()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # uvicorn passes the signal on when it has stopped
     try:
         run()
     finally:
