@@ -69,7 +69,7 @@ docs: $(VENV)/.dev ## Write the reference of settings anew
 	@$(BIN)/python -m perdure.config > docs/configuration.md
 
 lock: $(VENV)/.dev ## Lock the requirements anew; UPGRADE=1 takes the newest versions
-	@$(LOCK) pyproject.toml --group install --output-file requirements.lock
+	@$(LOCK) pyproject.toml --group install --extra google --output-file requirements.lock
 	@$(LOCK) pyproject.toml --group dev --extra google --constraint requirements.lock \
 		--output-file requirements-dev.lock
 	@$(LOCK) --group real --no-deps --output-file requirements-real.lock
