@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from perdure.config import Settings
 from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import is_id
 from perdure.providers.environment import KNOWN, providers_from
@@ -111,3 +112,14 @@ def test_any_environment_gives_providers_with_distinct_names(env):
     except InvalidArgument:
         return
     assert len(found) == len(set(found))
+
+
+def test_a_gguf_file_is_served_as_the_provider_local() -> None:
+    settings = Settings.model_validate({"models": {"gguf": "/models/small.gguf"}})
+    (row,) = providers_from({}, settings.all_providers)
+    assert (row.name, row.provider_type, row.base_url) == ("local", "local", "/models/small.gguf")
+
+
+def test_a_local_provider_without_a_file_says_what_is_missing() -> None:
+    with pytest.raises(ValidationError, match="path of a GGUF file"):
+        ProviderSettings(name="mine", type="local")

@@ -123,7 +123,7 @@ async def _access(db: Database, settings: Settings, revision: str | None) -> Fin
 async def _models(db: Database, settings: Settings) -> list[Finding]:
     """Every provider asked for its models, and what an agent that names none would use."""
     ring = load_key_ring(settings.home, settings.sealing_keys)
-    named = providers_from(settings.environment, settings.providers)
+    named = providers_from(settings.environment, settings.all_providers)
     models = Models(db, ring, settings=settings.models, providers=named)
     try:
         models.directory.add(await detect(named) if settings.models.detect else [])

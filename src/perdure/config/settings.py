@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
 from perdure.chat.settings import StreamSettings
 from perdure.db.settings import DatabaseSettings
@@ -16,6 +16,11 @@ Level = Literal["debug", "info", "warning", "error"]
 
 def _split(value: Any) -> Any:
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _spelled_out(path: Path) -> Path:
+    """A path without `~`, the same wherever the process goes."""
+    return path.expanduser().absolute()
 
 
 class LogSettings(BaseModel):
@@ -35,7 +40,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    home: Path = Field(
+    home: Annotated[Path, AfterValidator(_spelled_out)] = Field(
         default=Path("~/.perdure"),
         validate_default=True,
         description="The folder of the database, the key ring, backups and `perdure.toml`.",
@@ -62,10 +67,6 @@ class Settings(BaseModel):
 
     _environment: Mapping[str, str] = PrivateAttr(default_factory=dict[str, str])
 
-    def model_post_init(self, _context: Any, /) -> None:
-        """Spell the home out, so that `~` means the same everywhere."""
-        self.home = self.home.expanduser().absolute()
-
     @property
     def database_url(self) -> str:
         """The database's URL, with its password."""
@@ -77,6 +78,13 @@ class Settings(BaseModel):
     def sealing_keys(self) -> list[str]:
         """The configured encryption keys, newest first; empty when the home's key file counts."""
         return [key.get_secret_value() for key in self.encryption_keys]
+
+    @property
+    def all_providers(self) -> list[ProviderSettings]:
+        """The providers of the configuration, the model in a GGUF file among them."""
+        if self.models.gguf is None:
+            return self.providers
+        return [*self.providers, ProviderSettings(name="local", type="local", base_url=self.models.gguf)]
 
     @property
     def environment(self) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 ProviderType = Literal[
     "anthropic",
@@ -17,6 +17,7 @@ ProviderType = Literal[
     "google_vertex",
     "groq",
     "hugging-face",
+    "llamacpp",
     "letta",
     "lmstudio_openai",
     "minimax",
@@ -33,6 +34,10 @@ ProviderType = Literal[
     "zai",
     "zai_coding",
 ]
+
+LOCAL = "local"
+ConfiguredType = ProviderType | Literal["local"]
+"""Only whoever runs the server may name a file on its disk: `local` is no type of the API."""
 
 ProviderName = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^/\s][^/]*$")
@@ -56,17 +61,27 @@ class ProviderSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: ProviderName = Field(description="Its name: what stands before the slash in a handle.")
-    type: ProviderType = Field(
-        default="openai", description="Which API it speaks; `openai` for compatible servers."
+    type: ConfiguredType = Field(
+        default="openai",
+        description="Which API it speaks; `openai` for compatible servers, `local` for a GGUF file.",
     )
-    base_url: str | None = Field(default=None, description="Its address, with or without `/v1`.")
+    base_url: str | None = Field(
+        default=None, description="Its address, with or without `/v1`; the path of a `local` model's file."
+    )
     api_key: SecretStr | None = Field(default=None, description="Its key, where it wants one.")
     access_key: SecretStr | None = Field(default=None, description="The second half of an AWS credential.")
     region: str | None = Field(default=None, description="The region, for cloud providers.")
     api_version: str | None = Field(default=None, description="The API version, for Azure.")
     headers: dict[str, str] = Field(default_factory=dict, description="Extra headers for each request.")
 
-    _url = field_validator("base_url")(checked_url)
+    @model_validator(mode="after")
+    def address_fits_type(self) -> "ProviderSettings":
+        """Servers have a URL, a `local` model has a file."""
+        if self.type != LOCAL:
+            self.base_url = checked_url(self.base_url)
+        elif not self.base_url:
+            raise ValueError("base_url must be the path of a GGUF file where the type is `local`")
+        return self
 
 
 class ModelOverride(BaseModel):
@@ -93,6 +108,10 @@ class CatalogSettings(BaseModel):
     default: str | None = Field(default=None, description="The handle of agents that name no model.")
     default_embedding: str | None = Field(
         default=None, description="The handle of embeddings for agents that name none."
+    )
+    gguf: str | None = Field(
+        default=None,
+        description="A GGUF file to run inside the server as provider `local`; needs the extra `local`.",
     )
     handles: dict[str, str] = Field(
         default_factory=dict, description="Other names for models: handle = the handle it stands for."

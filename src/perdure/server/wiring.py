@@ -75,7 +75,7 @@ class Wiring:
             db,
             ring,
             settings=settings.models,
-            providers=providers_from(settings.environment, settings.providers),
+            providers=providers_from(settings.environment, settings.all_providers),
             static=self.static,
         )
         dispatcher = Dispatcher(BUILTINS)
