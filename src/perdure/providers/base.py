@@ -3,7 +3,7 @@
 Vendors stand behind it (`ModelClient`); the loop sees nothing else of them.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -119,7 +119,9 @@ class Exchange:
 class ModelClient(Protocol):
     """A vendor's models behind one credential and URL."""
 
-    def stream(self, request: ModelRequest, exchange: Exchange | None = None) -> AsyncIterator[ModelEvent]:
+    def stream(
+        self, request: ModelRequest, exchange: Exchange | None = None
+    ) -> AsyncGenerator[ModelEvent, None]:
         """Ask; yields events, the last one a `Finish`. Raises `ModelError`."""
         ...
 
