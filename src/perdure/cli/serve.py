@@ -71,8 +71,8 @@ def serve(*, host: str | None = None, port: int | None = None) -> None:
             log.warning(sentence)
         os.umask(0o077)  # what is said here is nobody else's business
         server = Server(create_app(settings))
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # what was imported stays for good: no collection need look at it
+        gc.enable()
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from perdure.providers.base import ModelClient
 from perdure.providers.routes import router as providers
 from perdure.runs.routes import router as runs
 from perdure.server import errors
+from perdure.server.logs import RequestLog
 from perdure.server.paths import OneSpelling, declared_paths
 from perdure.server.routes import router as health
 from perdure.server.wiring import Wiring
@@ -37,4 +38,6 @@ def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None =
         app.include_router(router)
     errors.install(app)
     app.add_middleware(OneSpelling, roots=declared_paths(ROUTERS))
+    if settings.log.requests:
+        app.add_middleware(RequestLog)
     return app
