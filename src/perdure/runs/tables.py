@@ -21,7 +21,7 @@ runs = Table(
     id_column(),
     organization_column(),
     Column("agent_id", String, ForeignKey("agents.id", ondelete="CASCADE"), nullable=False),
-    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False),
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("conversation_id", String),
     Column("status", String, nullable=False),
     Column("background", Boolean, nullable=False),

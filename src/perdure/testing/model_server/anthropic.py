@@ -7,7 +7,16 @@ from typing import Any
 import orjson
 
 from perdure.testing.model_server.chat import Frame
-from perdure.testing.model_server.script import Called, Failure, Said, Script, Thought, Turn, text_of
+from perdure.testing.model_server.script import (
+    Called,
+    Failure,
+    Said,
+    Script,
+    Thought,
+    Turn,
+    last_text_of,
+    text_of,
+)
 
 PATHS = ("/v1/messages",)
 SIGNATURE = "c2lnbmVk"
@@ -37,7 +46,7 @@ def read_turn(body: dict[str, Any]) -> Turn:
         results = [part for part in parts if part["type"] == "tool_result"]
         if not answers:
             returned += [text_of(part.get("content")) for part in results]
-        text = text_of(content)
+        text = last_text_of(content)
         if text:
             return Turn(text, answers, tuple(returned))
     return Turn("", answers, tuple(returned))

@@ -8,7 +8,15 @@ from typing import Any
 import orjson
 
 from perdure.testing.model_server.chat import Frame
-from perdure.testing.model_server.script import Called, Failure, Said, Script, Thought, Turn, text_of
+from perdure.testing.model_server.script import (
+    Called,
+    Failure,
+    Said,
+    Script,
+    Thought,
+    Turn,
+    last_text_of,
+)
 
 PATH = re.compile(r"/v1(beta)?/models/[^:]+:(streamG|g)enerateContent$")
 STOPS = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
@@ -25,7 +33,7 @@ def read_turn(body: dict[str, Any]) -> Turn:
         responses = [part["functionResponse"] for part in message["parts"] if "functionResponse" in part]
         if not answers:
             returned += [orjson.dumps(response["response"]).decode() for response in responses]
-        text = text_of(message["parts"])
+        text = last_text_of(message["parts"])
         if text:
             return Turn(text, answers, tuple(returned))
     return Turn("", answers, tuple(returned))

@@ -196,3 +196,10 @@ def text_of(content: Any) -> str:
         return content
     parts: list[dict[str, Any]] = content or []
     return "\n".join(part["text"] for part in parts if "text" in part)
+
+
+def last_text_of(content: Any) -> str:
+    """The text said last: some formats carry several user messages as the parts of one."""
+    if isinstance(content, str):
+        return content
+    return next((part["text"] for part in reversed(content or []) if "text" in part), "")
