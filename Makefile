@@ -53,7 +53,7 @@ lint: $(VENV)/.dev ## Check style, types, layers and dead code
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/vulture
+	@! $(BIN)/vulture | grep '^src/' | grep -v 'schemas.*: unused variable' # fields of the wire are for clients
 
 format: $(VENV)/.dev ## Format the sources and mend what can be mended
 	@$(BIN)/ruff check --fix $(SOURCES)
