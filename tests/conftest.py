@@ -49,13 +49,46 @@ def new_database_url(dialect: str, folder: Path) -> tuple[str, Any]:
     return url, lambda: asyncio.run(drop_database(server, url))
 
 
-@pytest.fixture(params=DIALECTS)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
-    """An empty database with all tables and the default organization."""
-    url, remove = await asyncio.to_thread(new_database_url, request.param, tmp_path)
+async def _prepare(url: str) -> None:
     db = connect(url)
     await db.write(metadata.create_all)
     await db.write(ensure_defaults)
+    await db.close()
+
+
+@pytest.fixture(scope="session")
+async def template() -> AsyncIterator[str]:
+    """A Postgres database with all tables and the default organization, to copy."""
+    url, remove = await asyncio.to_thread(new_database_url, "postgres", Path())
+    await _prepare(url)
+    yield url
+    await asyncio.to_thread(remove)
+
+
+@pytest.fixture(params=DIALECTS)
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A database of the test's own with all tables and the default organization."""
+    if request.param == "sqlite":
+        url, server = f"sqlite:///{tmp_path / 'test.db'}", None
+        await _prepare(url)
+    else:
+        template, server = request.getfixturevalue("template"), os.environ["PERDURE_TEST_DATABASE_URL"]
+        url = await create_database(server, template)
+    db = connect(url)
+    yield db
+    await db.close()
+    if server:
+        await drop_database(server, url)
+
+
+@pytest.fixture(scope="session", params=DIALECTS)
+async def shared_database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Database]:
+    """One database for all tests that part by organization."""
+    url, remove = await asyncio.to_thread(new_database_url, request.param, tmp_path_factory.mktemp("shared"))
+    await _prepare(url)
+    db = connect(url)
     yield db
     await db.close()
     await asyncio.to_thread(remove)
