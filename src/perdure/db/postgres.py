@@ -1,5 +1,6 @@
 """Postgres: units of work on asyncpg connections, through SQLAlchemy's greenlet bridge."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -8,10 +9,15 @@ from sqlalchemy import Connection, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from perdure.kit.errors import InvalidArgument
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
-RETRIED = {"40001", "40P01"}  # serialization failure, deadlock
+# Serialization failure and deadlock; and a clash with a row that another transaction has just made or
+# deleted: run again, the unit of work sees what the other did and says so itself.
+RETRIED = {"40001", "40P01", "23503", "23505"}
+UNSTORABLE = {"22021", "22P05"}  # NUL
 ATTEMPTS = 4
 
 
@@ -27,6 +33,14 @@ def postgres_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     )
 
 
+class TryAgain(Exception):
+    """Nothing of the work was done, and another try may go better."""
+
+    def __init__(self, error: DBAPIError):
+        super().__init__(str(error))
+        self.error = error
+
+
 class PostgresDatabase:
     """Units of work on a pool of connections; reads autocommit, writes are one transaction."""
 
@@ -39,23 +53,36 @@ class PostgresDatabase:
     async def read(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        async with self._reading.connect() as conn:
-            return await conn.run_sync(work, *args, **kwargs)
+        return await _run(self._reading, work, *args, **kwargs)
 
     async def write(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        for _ in range(ATTEMPTS - 1):
-            try:
-                return await self._write(work, *args, **kwargs)
-            except DBAPIError as error:
-                if getattr(error.orig, "sqlstate", None) not in RETRIED:
-                    raise
-        return await self._write(work, *args, **kwargs)
-
-    async def _write(self, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-        async with self.engine.begin() as conn:
-            return await conn.run_sync(work, *args, **kwargs)
+        return await _run(self.engine, work, *args, **kwargs)
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+async def _run(engine: AsyncEngine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Run a unit of work, again where that may go better; a failed commit is never tried again."""
+    for _ in range(ATTEMPTS - 1):
+        with contextlib.suppress(TryAgain):
+            return await _try(engine, work, *args, **kwargs)
+    try:
+        return await _try(engine, work, *args, **kwargs)
+    except TryAgain as last:
+        raise last.error from None
+
+
+async def _try(engine: AsyncEngine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    async with engine.begin() as conn:
+        try:
+            return await conn.run_sync(work, *args, **kwargs)
+        except DBAPIError as error:
+            state = getattr(error.orig, "sqlstate", None)
+            if error.connection_invalidated or state in RETRIED:
+                raise TryAgain(error) from error
+            if state in UNSTORABLE:
+                raise InvalidArgument("A text has a character that cannot be stored (NUL).") from error
+            raise
