@@ -16,6 +16,7 @@ from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
+from perdure.kit.text import storable
 from perdure.runs.tables import runs, steps, traces
 from perdure.tenancy.actor import Actor, is_owned, owned
 
@@ -165,26 +166,32 @@ def claim(conn: Connection, run: RunRow, lease: Lease) -> None:
             raise ThreadBusy(other.id)
         abandon(conn, [other.id])
     values = {name: getattr(run, name) for name in RunRow.__dataclass_fields__}
+    values["request_config"] = storable(values["request_config"])
     held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "attempt": 1}
     conn.execute(INSERT_RUN, values | held)
 
 
 def abandon(conn: Connection, ids: Sequence[str]) -> None:
-    """Close runs whose process died: they failed, and say why."""
+    """Close runs whose process died, unless they ended after all: they failed, and say why."""
     error = {
         "error_type": "internal_error",
         "message": "The server stopped while it worked on this run.",
     }
-    done = now()
-    conn.execute(
+    closed = conn.execute(
         update(runs)
-        .where(runs.c.id.in_(ids))
-        .values(status="failed", stop_reason="error", error=error, completed_at=done, lease_owner=None)
+        .where(runs.c.id.in_(ids), runs.c.status == "running")
+        .values(status="failed", stop_reason="error", error=error, completed_at=now(), lease_owner=None)
+        .returning(runs.c.id)
     )
+    _fail_steps(conn, list(closed.scalars()), "interrupted")
+
+
+def _fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> None:
+    """End the steps that were being taken."""
     conn.execute(
         update(steps)
-        .where(steps.c.run_id.in_(ids), steps.c.status == "pending")
-        .values(status="failed", stop_reason="error", error_type="interrupted", completed_at=done)
+        .where(steps.c.run_id.in_(run_ids), steps.c.status == "pending")
+        .values(status="failed", stop_reason="error", error_type=error_type, completed_at=now())
     )
 
 
@@ -238,7 +245,7 @@ def finish(
         status=status_of(stop_reason),
         stop_reason=stop_reason,
         usage=dict(usage),
-        error=dict(error) if error else None,
+        error=storable(dict(error)) if error else None,
         ttft_ns=ttft_ns,
         total_duration_ns=total_duration_ns,
         completed_at=now(),
@@ -249,6 +256,12 @@ def finish(
         raise LeaseLost(f"Run {run_id} is no longer owned by this server.")
 
 
+def break_off(conn: Connection, run_id: str, lease: Lease, *, error: Mapping[str, Any]) -> None:
+    """End a run that broke, with the step it was at; `LeaseLost` if it is not ours any more."""
+    finish(conn, run_id, lease, stop_reason="error", usage={}, error=error)
+    _fail_steps(conn, [run_id], error["error_type"])
+
+
 def insert_step(conn: Connection, step: StepRow) -> None:
     """Note a step."""
     values = {name: getattr(step, name) for name in StepRow.__dataclass_fields__}
@@ -257,7 +270,7 @@ def insert_step(conn: Connection, step: StepRow) -> None:
 
 def update_step(conn: Connection, step_id: str, **values: Any) -> None:
     """Change fields of a step."""
-    conn.execute(update(steps).where(steps.c.id == step_id).values(**values))
+    conn.execute(update(steps).where(steps.c.id == step_id).values(storable(values)))
 
 
 def save_trace(
