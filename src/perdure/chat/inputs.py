@@ -6,6 +6,7 @@ import binascii
 from perdure.chat.schemas import MessageCreate, SendOptions
 from perdure.content.parts import Image, Part, Text
 from perdure.kit.errors import InvalidArgument
+from perdure.kit.text import storable
 from perdure.messages.schemas import Base64Image, ContentPart, StoredImage, TextContent, UrlImage
 from perdure.messages.store import Draft
 
@@ -38,17 +39,17 @@ def _draft(message: MessageCreate, index: int, run_id: str, step_id: str) -> Dra
 def parts_of(content: str | list[ContentPart], field: str) -> tuple[Part, ...]:
     """Content of the wire as parts."""
     if isinstance(content, str):
-        parts: tuple[Part, ...] = (Text(content.replace("\x00", "")),)
+        parts: tuple[Part, ...] = (Text(content),)
     else:
         parts = tuple(_part(part, f"{field}[{i}]") for i, part in enumerate(content))
-    if not any(isinstance(part, Image) or (isinstance(part, Text) and part.text.strip()) for part in parts):
+    if not any(isinstance(part, Image) or (isinstance(part, Text) and storable(part.text).strip()) for part in parts):
         raise InvalidArgument(f"Empty content in {field}: say something or send an image.")
     return parts
 
 
 def _part(part: ContentPart, field: str) -> Part:
     if isinstance(part, TextContent):
-        return Text(part.text.replace("\x00", ""))
+        return Text(part.text)
     match part.source:
         case Base64Image() as image:
             return Image(

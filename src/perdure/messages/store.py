@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from perdure.content.codec import from_json, to_json
+from perdure.content.codec import cleaned, from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, returns_of, text_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
+from perdure.kit.text import storable
 from perdure.messages.tables import context_entries, messages, threads
 from perdure.tenancy.actor import Actor, is_owned, owned
 
@@ -163,12 +164,12 @@ def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
         agent_id=thread.agent_id,
         thread_id=thread.id,
         role=draft.role,
-        parts=draft.parts,
+        parts=tuple(cleaned(part) for part in draft.parts),
         created_at=moment,
-        name=draft.name,
-        otid=draft.otid,
-        sender_id=draft.sender_id,
-        group_id=draft.group_id,
+        name=storable(draft.name),
+        otid=storable(draft.otid),
+        sender_id=storable(draft.sender_id),
+        group_id=storable(draft.group_id),
         run_id=draft.run_id,
         step_id=draft.step_id,
         is_err=draft.is_err,
@@ -198,7 +199,10 @@ def context_ids(conn: Connection, thread_id: str) -> list[str]:
 
 
 def set_context(conn: Connection, thread: Thread, ids: Sequence[str]) -> None:
-    """Make these messages of the same agent the context, in this order; nothing is deleted."""
+    """Make these messages of the same agent the context, in this order; nothing is deleted.
+
+    They end where the old context ended, so that a turn at work still finds the place behind it free.
+    """
     query = select(messages.c.id).where(messages.c.agent_id == thread.agent_id, messages.c.id.in_(ids))
     unknown = set(ids) - set(conn.execute(query).scalars())
     if unknown:
@@ -209,7 +213,10 @@ def set_context(conn: Connection, thread: Thread, ids: Sequence[str]) -> None:
     if ids:
         conn.execute(
             insert(context_entries),
-            [{"thread_id": thread.id, "position": i, "message_id": id} for i, id in enumerate(ids, 1)],
+            [
+                {"thread_id": thread.id, "position": position, "message_id": id}
+                for position, id in enumerate(ids, thread.last_position - len(ids) + 1)
+            ],
         )
 
 
