@@ -49,8 +49,8 @@ def accept(
 ) -> TurnState:
     """Take a request on: claim the thread, repair what a crash left, save the input, load the rest."""
     agent = agents.get(conn, actor, run.agent_id)
-    thread = messages.get_thread(conn, actor, run.thread_id)
     runs.claim(conn, run, lease)
+    thread = messages.get_thread(conn, actor, run.thread_id)  # after the claim: the thread's end is ours now
     runs.insert_step(conn, step)
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])

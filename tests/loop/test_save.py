@@ -1,0 +1,83 @@
+"""The save points of a turn, also when others write at the same moment."""
+
+import asyncio
+import contextlib
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.util import await_only
+from tests.runs.test_store import MINE, OTHER, run_of, step_of
+
+from perdure.agents import store as agents
+from perdure.agents.store import AgentNotFound
+from perdure.content.parts import Text
+from perdure.loop import save
+from perdure.loop.save import RunEnd
+from perdure.messages.store import Draft
+from perdure.runs.store import ThreadBusy
+
+
+@pytest.fixture
+def db(shared_database):
+    return shared_database
+
+
+async def accept(db, actor, agent_id, lease=MINE, text="hi"):
+    run = run_of(actor, agent_id)
+    step = step_of(run)
+    draft = Draft("user", (Text(text),), run_id=run.id, step_id=step.id)
+    return await db.write(save.accept, actor, run, lease, [draft], step, "scripted"), step
+
+
+@contextlib.contextmanager
+def just_before(db, words, other):
+    """Another transaction commits right before the first statement that has these words."""
+    waiting = [other]
+
+    def intervene(conn, cursor, statement, *rest):
+        if words in statement and waiting:
+            await_only(waiting.pop())
+
+    event.listen(db.engine.sync_engine, "before_cursor_execute", intervene)
+    try:
+        yield
+    finally:
+        event.remove(db.engine.sync_engine, "before_cursor_execute", intervene)
+
+
+def said(state):
+    return [row.parts[0].text for row in state.context[1:]]
+
+
+async def test_of_messages_accepted_at_once_one_is_and_the_others_leave_no_trace(db, actor, agent_id):
+    results = await asyncio.gather(*(accept(db, actor, agent_id) for _ in range(6)), return_exceptions=True)
+    (won,) = [result for result in results if not isinstance(result, BaseException)]
+    assert sum(isinstance(result, ThreadBusy) for result in results) == 5
+    state, step = won
+    ended = await db.write(
+        save.save_end, state, step, [Draft("assistant", (Text("ho"),))], RunEnd("end_turn", {})
+    )
+    assert said(ended) == ["hi", "ho"]
+
+
+async def test_a_message_accepted_as_a_turn_ends_is_placed_behind_it(db, actor, agent_id):
+    if db.dialect == "sqlite":
+        pytest.skip("writes queue for one thread")
+    state, step = await accept(db, actor, agent_id)
+    answer = Draft("assistant", (Text("ho"),))
+
+    ending = db.write(save.save_end, state, step, [answer], RunEnd("end_turn", {}))
+    with just_before(db, "FROM runs", ending):
+        following, _ = await accept(db, actor, agent_id, OTHER, "again")
+    assert said(following) == ["hi", "ho", "again"]
+    moments = [row.created_at for row in following.context]
+    assert moments == sorted(set(moments))
+
+
+async def test_an_agent_deleted_while_its_message_is_accepted_is_not_found(db, actor, agent_id):
+    if db.dialect == "sqlite":
+        pytest.skip("writes queue for one thread")
+
+    deleting = db.write(agents.delete_agent, actor, agent_id)
+    with just_before(db, "INSERT INTO runs", deleting), pytest.raises(AgentNotFound):
+        await accept(db, actor, agent_id)
