@@ -36,6 +36,31 @@ def test_arguments_beat_the_environment_which_beats_the_file(home):
     assert (settings.database.pool_size, settings.database.readers) == (4, 2)
 
 
+def test_the_first_underscore_after_a_group_parts_it_from_its_setting(home):
+    environment = {
+        "PERDURE_MODELS_DEFAULT_CONTEXT_WINDOW": "9",
+        "PERDURE_MODELS_OVERRIDES": '{"a/b": {"context_window": 7}}',
+        "PERDURE_DATABASE_UPGRADE": " no ",
+        "PERDURE_DATABASE_READERS": "",
+    }
+    settings = load_settings({**home, **environment})
+    assert settings.models.default_context_window == 9
+    assert settings.models.overrides["a/b"].context_window == 7
+    assert (settings.database.upgrade, settings.database.readers) == (False, 4)
+
+
+def test_plain_values_look_nowhere_else(monkeypatch, tmp_path):
+    monkeypatch.setenv("PERDURE_PORT", "1")
+    monkeypatch.setenv("PERDURE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "perdure.toml").write_text("host = 'h'")
+    (tmp_path / ".env").write_text("PERDURE_HOST=h")
+    settings = Settings.model_validate({"home": "/h"})
+    assert (settings.port, settings.host, settings.environment) == (8283, "127.0.0.1", {})
+    assert load_settings({"PERDURE_HOME": "/h"}).port == 8283
+    assert load_settings().port == 1
+
+
 def test_another_file_can_be_named(home, tmp_path):
     (tmp_path / "other.toml").write_text("port = 7")
     assert load_settings({**home, "PERDURE_CONFIG": str(tmp_path / "other.toml")}).port == 7
@@ -81,6 +106,7 @@ def test_providers_and_tables_are_json_in_the_environment_and_tables_in_the_file
         ({"PERDURE_PORT": "abc"}, r"port \(PERDURE_PORT\): Input should be a valid integer"),
         ({"PERDURE_DATABASE_POOL_SIZE": "0"}, r"database.pool_size \(PERDURE_DATABASE_POOL_SIZE\)"),
         ({"PERDURE_PROVIDERS": "[}"}, "PERDURE_PROVIDERS is not valid JSON"),
+        ({"PERDURE_MODELS_OVERRIDES": "{]"}, "PERDURE_MODELS_OVERRIDES is not valid JSON"),
         ({"PERDURE_PROVIDERS": '[{"name": "a/b"}]'}, r"providers\.0\.name"),
         ({"PERDURE_LOG_LEVEL": "loud"}, "'debug', 'info', 'warning' or 'error'"),
     ],
@@ -100,6 +126,12 @@ def test_a_wrong_secret_is_not_repeated(home):
 
 def test_a_file_that_is_no_toml_is_named(home):
     write(home, "port 8283")
+    with pytest.raises(ConfigurationError, match=r"perdure\.toml is not valid TOML"):
+        load_settings(home)
+
+
+def test_a_file_that_cannot_be_read_is_named(home):
+    (Path(home["PERDURE_HOME"]) / "perdure.toml").write_bytes(b"\xff")
     with pytest.raises(ConfigurationError, match=r"perdure\.toml is not valid TOML"):
         load_settings(home)
 
@@ -124,3 +156,9 @@ def test_an_unknown_variable_is_reported_with_the_nearest(home):
         "PERDURE_PROT is not a setting and has no effect. Did you mean PERDURE_PORT?"
     ]
     assert load_settings({**home, "PERDURE_PROT": "1"}).port == 8283
+
+
+def test_an_unknown_variable_of_a_group_is_reported_too(home):
+    environment = {**home, "PERDURE_DATABASE_POOLSIZE": "3"}
+    assert "mean PERDURE_DATABASE_POOL_SIZE?" in unknown_variables(environment)[0]
+    assert load_settings(environment).database.pool_size == 10

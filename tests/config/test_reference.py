@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from perdure.config.load import all_settings, variable
+from perdure.config.names import all_settings, variable
 from perdure.config.reference import reference
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"

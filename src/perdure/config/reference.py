@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from perdure.config.load import FILE_NAME, Place, all_settings, is_secret, variable
+from perdure.config.names import FILE_NAME, Place, all_settings, is_secret, variable
 from perdure.config.settings import Settings
 from perdure.providers.environment import KEY_NAMES, KNOWN, URL_NAMES
 from perdure.providers.settings import ModelOverride, ProviderSettings

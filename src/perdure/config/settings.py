@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic_settings import NoDecode
 
 from perdure.chat.settings import StreamSettings
 from perdure.db.settings import DatabaseSettings
@@ -53,7 +54,7 @@ class Settings(BaseModel):
         default=None,
         description="A key that every request must show; it may do all. Further keys: `perdure keys create`.",
     )
-    encryption_keys: Annotated[list[SecretStr], BeforeValidator(_split)] = Field(
+    encryption_keys: Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)] = Field(
         default_factory=list[SecretStr],
         description="Keys that seal stored secrets: 32 bytes in base64 each, newest first, separated by "
         "commas. Without them: the file `keys` in the home, made when missing.",
