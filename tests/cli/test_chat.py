@@ -2,10 +2,13 @@
 
 import io
 import sys
+import time
 
 import pytest
 
+from perdure.cli.api import Api
 from perdure.cli.chat import Conversation
+from perdure.cli.screen import open_console
 from perdure.providers.base import ModelUnavailable
 from perdure.testing.scripted import call, fail, say, think
 
@@ -86,14 +89,13 @@ def test_without_a_server_it_says_how_to_start_one(perdure):
 
 
 def test_ctrl_c_stops_the_answer_not_the_chat(client, live, api_key, capsys):
-    from perdure.cli.api import Api
-    from perdure.cli.screen import open_console
-
     agent = client.agents.create(name="Nova")
     with Api(live.url, api_key) as api:
         conversation = Conversation(open_console(), api, {"id": agent.id, "name": agent.name})
         conversation.console.print = _interrupted_once(conversation.console.print)
         conversation.say("Hello!")
+        while client.runs.list(agent_id=agent.id, active=True).items:
+            time.sleep(0.01)
         conversation.say("My name is Ann.")
     said = capsys.readouterr().out
     assert "(stopped; the agent may still finish this turn)" in said

@@ -1,5 +1,6 @@
 """`perdure demo` as a new user sees it, with no key; and that it leaves nothing behind."""
 
+import io
 import os
 import re
 import signal
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from perdure.testing.model_server import ModelServer
 
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PERDURE_MODELS_DETECT": "false", "PYTHONIOENCODING": "utf-8"}
 
@@ -26,11 +29,18 @@ def start(tmp_path: Path, **options):
     )
 
 
-def test_the_demo_tells_the_whole_story(tmp_path):
-    home = tmp_path / "kept"
-    process = start(tmp_path, PERDURE_DEMO_HOME=str(home))
-    said, errors = process.communicate(timeout=120)
-    assert (process.returncode, errors) == (0, ""), said
+class Terminal(io.StringIO):
+    """A person at a terminal who has typed ahead."""
+
+    def isatty(self):
+        return True
+
+
+def test_the_demo_tells_the_whole_story_and_goes_on_talking(perdure, monkeypatch):
+    home = perdure.home / "kept"
+    perdure.env |= {"PERDURE_DEMO_HOME": str(home), "PATH": "/nowhere"}
+    monkeypatch.setattr(sys, "stdin", Terminal("I like tea.\nWhat do I like?\n"))
+    said = perdure("demo").stdout
     headings = re.findall(r"^\d  (\w+)", said, re.MULTILINE)
     assert headings == ["Start", "Look", "Create", "Tell", "Tell", "Kill", "Start", "Ask"]
     assert len(re.findall(r"^   took \d+\.\d\d s$", said, re.MULTILINE)) == len(headings)
@@ -40,12 +50,23 @@ def test_the_demo_tells_the_whole_story(tmp_path):
     assert "Nova › I am Perdure's" in killed
     assert "Nova › Your name is Ada, you live in Lisbon" in restarted
     assert "✓ Its memory blocks are what they were before the kill." in restarted
-    assert f"PERDURE_HOME={home} {sys.executable} -m perdure serve" in restarted
+    assert "Nova › You like cloudberries and you like tea." in restarted
+    assert f"PERDURE_HOME={home} perdure serve" in restarted
     assert "\x1b" not in said
     assert (home / "perdure.db").exists()
-    assert not (tmp_path / ".perdure").exists()
+    assert not (perdure.home / "perdure.db").exists()
     for pid in re.findall(r"process (\d+)", said):
         assert not is_alive(int(pid))
+
+
+def test_a_model_that_fails_ends_the_demo_with_its_words(perdure, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with ModelServer() as models:
+        perdure.env |= {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": f"{models.url}/v1"}
+        monkeypatch.setattr("perdure.cli.demo.TOLD", "fail:401")
+        said = perdure("demo", fails=True).stderr
+    assert "The model openai/" in said
+    assert "PERDURE_MODELS_DEFAULT=demo/offline" in said
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
