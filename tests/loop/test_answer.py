@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.content.parts import Reasoning, Text, ToolCall
+from perdure.kit.text import storable
 from perdure.loop.answer import AnswerBuilder
 from perdure.providers.base import (
     Finish,
@@ -26,7 +27,7 @@ def built(*events: ModelEvent) -> AnswerBuilder:
 @given(st.lists(st.text(), max_size=20))
 def test_text_in_any_pieces_is_one_part(pieces: list[str]) -> None:
     answer = built(*(TextDelta(piece) for piece in pieces)).answer()
-    whole = "".join(pieces)
+    whole = storable("".join(pieces))
     assert answer.parts == ((Text(whole),) if whole.strip() else ())
 
 
@@ -69,3 +70,28 @@ def test_a_call_without_an_id_gets_one() -> None:
     (call,) = built(ToolCallStart(0, "", "one")).answer().parts
     assert isinstance(call, ToolCall)
     assert call.id.startswith("call-")
+
+
+def test_without_parallel_calls_only_the_first_is_kept() -> None:
+    builder = AnswerBuilder("vendor", parallel=False)
+    events = [
+        TextDelta("so"),
+        ToolCallStart(0, "a", "one"),
+        ToolCallDelta(0, "{}"),
+        ToolCallStart(1, "b", "two"),
+        ToolCallDelta(1, "{}"),
+    ]
+    assert [builder.add(event) for event in events] == [*events[:3], None, None]
+    assert builder.answer().parts == (Text("so"), ToolCall("a", "one", "{}"))
+
+
+def test_calls_of_one_id_are_told_apart() -> None:
+    first, second = built(ToolCallStart(0, "a", "one"), ToolCallStart(1, "a", "one")).answer().parts
+    assert isinstance(first, ToolCall)
+    assert isinstance(second, ToolCall)
+    assert first.id == "a"
+    assert second.id.startswith("call-")
+
+
+def test_what_is_streamed_can_be_spelled() -> None:
+    assert AnswerBuilder("vendor").add(TextDelta("a\ud800\x00b")) == TextDelta("ab")

@@ -17,7 +17,6 @@ from perdure.loop.decide import (
     RunTools,
     after_tools,
     decide,
-    kept_calls,
     progressed,
 )
 from perdure.providers.base import Usage
@@ -119,7 +118,13 @@ def test_older_agents_go_on_when_they_ask_or_a_tool_failed(arguments: str, statu
     assert after_tools([returned], [call], NONE, Progress(), must_call=True) == after
 
 
-def test_without_parallel_calls_only_the_first_is_kept() -> None:
-    both = answer(Text("so"), CALL, OTHER)
-    assert kept_calls(both, parallel=False).parts == (Text("so"), CALL)
-    assert kept_calls(both, parallel=True) is both
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [
+        ("length", "max_tokens_exceeded"),
+        ("content_filter", "llm_api_error"),
+        ("error", "invalid_llm_response"),
+    ],
+)
+def test_an_answer_that_did_not_end_by_itself_says_why(finish: str, reason: str) -> None:
+    assert decide(answer(Text("and"), finish=finish), NONE, Progress(), must_call=False) == Finish(reason)

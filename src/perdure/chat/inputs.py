@@ -1,7 +1,6 @@
 """What a caller sends, as messages to store: pure."""
 
 import base64
-import binascii
 
 from perdure.chat.schemas import MessageCreate, SendOptions
 from perdure.content.parts import Image, Part, Text
@@ -39,17 +38,17 @@ def _draft(message: MessageCreate, index: int, run_id: str, step_id: str) -> Dra
 def parts_of(content: str | list[ContentPart], field: str) -> tuple[Part, ...]:
     """Content of the wire as parts."""
     if isinstance(content, str):
-        parts: tuple[Part, ...] = (Text(content),)
+        parts: tuple[Part, ...] = (Text(storable(content)),)
     else:
         parts = tuple(_part(part, f"{field}[{i}]") for i, part in enumerate(content))
-    if not any(isinstance(part, Image) or (isinstance(part, Text) and storable(part.text).strip()) for part in parts):
+    if not any(isinstance(part, Image) or (isinstance(part, Text) and part.text.strip()) for part in parts):
         raise InvalidArgument(f"Empty content in {field}: say something or send an image.")
     return parts
 
 
 def _part(part: ContentPart, field: str) -> Part:
     if isinstance(part, TextContent):
-        return Text(part.text)
+        return Text(storable(part.text))
     match part.source:
         case Base64Image() as image:
             return Image(
@@ -73,7 +72,7 @@ def _part(part: ContentPart, field: str) -> Part:
 def _from_data_url(url: str, field: str) -> Image:
     head, _, data = url.removeprefix(DATA_URL).partition(",")
     media_type, _, encoding = head.partition(";")
-    if encoding != "base64":
+    if encoding.rpartition(";")[2] != "base64":
         raise InvalidArgument(f"{field}.source.url: a data URL must be base64.")
     return Image(_media_type(media_type, field), _base64(data, field))
 
@@ -88,7 +87,9 @@ def _media_type(media_type: str, field: str) -> str:
 
 def _base64(data: str, field: str) -> str:
     try:
-        base64.b64decode(data, validate=True)
-    except binascii.Error as error:
+        decoded = base64.b64decode(data, validate=True)
+    except ValueError as error:
         raise InvalidArgument(f"{field}.source.data is not base64: {error}.") from error
+    if not decoded:
+        raise InvalidArgument(f"{field}.source.data is empty; send the image's bytes.")
     return data

@@ -11,24 +11,21 @@ from perdure.chat.settings import StreamSettings
 from perdure.chat.stream import ping
 from perdure.chat.wire import Projection
 from perdure.kit.clock import now
-from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.events import TurnFailed
 from perdure.loop.legacy import is_legacy
-from perdure.loop.stops import error_type_of
+from perdure.loop.stops import error_type_of, words_of
 from perdure.loop.turn import Environment, Order, Turn, new_step
 from perdure.messages.render import MessageTool
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure, Runner
-from perdure.runs.store import RunRow
+from perdure.runs.store import LeaseLost, RunRow
 from perdure.tenancy.actor import Actor
 
 log = logging.getLogger(__name__)
-
-UNKNOWN = "An unknown error occurred; the server's log has the details."
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +80,13 @@ class Sender:
         if isinstance(error, TurnFailed):
             return error.stop_reason
         log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
-        await self.env.db.write(
-            runs.finish,
-            run.id,
-            self.env.lease,
-            stop_reason="error",
-            usage={},
-            error={"error_type": error_type_of(error), "message": UNKNOWN},
-        )
+        told = {"error_type": error_type_of(error), "message": words_of(error)}
+        try:
+            await self.env.db.write(runs.break_off, run.id, self.env.lease, error=told)
+        except LeaseLost:
+            pass  # it was ended by another, or deleted
+        except Exception:
+            log.exception("the end of a run could not be stored; its lease will run out")
         return "error"
 
 
@@ -130,7 +126,7 @@ async def _frames(turn: Turn, projection: Projection, delivery: Delivery) -> Fra
 
 async def _failure_frames(run_id: str, error: Exception, reason: str) -> Frames:
     cause = error.cause if isinstance(error, TurnFailed) else error
-    message = cause.detail if isinstance(cause, PerdureError) else UNKNOWN
+    message = words_of(cause)
     yield StopReason(stop_reason=reason), None
     told = ErrorMessage(run_id=run_id, error_type=error_type_of(cause), message=message, detail=message)
     yield told, "error"

@@ -1,11 +1,9 @@
 """The stored form of parts: a JSON list of objects, each with its `type`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn
-from perdure.kit.text import storable
 
 TYPES: Mapping[str, type[Part]] = {
     "text": Text,
@@ -52,13 +50,3 @@ def _decode(item: dict[str, Any]) -> Part:
         for stream in ("stdout", "stderr"):
             item[stream] = tuple(item.get(stream, ()))
     return kind(**item)
-
-
-def cleaned(part: Part) -> Part:
-    """The part without what no database can hold (`storable`); models and tools say anything."""
-    changed: dict[str, Any] = {}
-    for name in type(part).__dataclass_fields__:
-        value = getattr(part, name)
-        if (kept := storable(value)) != value:
-            changed[name] = kept
-    return replace(part, **changed) if changed else part

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from perdure.content.parts import Part, Reasoning, Text, ToolCall
 from perdure.kit.ids import new_id
+from perdure.kit.text import storable
 from perdure.providers.base import (
     Finish,
     FinishReason,
@@ -62,23 +63,35 @@ class AnswerBuilder:
     """Takes events one by one; `answer` when the model has finished, `partial` when it broke off."""
 
     vendor: str
+    parallel: bool = True
     _said: list[_Text | _Reasoning] = field(default_factory=list[_Text | _Reasoning])
     _calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
     _finish: Finish | None = None
 
-    def add(self, event: ModelEvent) -> None:
-        """Take the next event."""
+    def add(self, event: ModelEvent) -> ModelEvent | None:
+        """Take the next event; returns what of it is kept. Without `parallel` that is one call only."""
+        event = storable(event)
         match event:
             case TextDelta(text):
                 self._text().pieces.append(text)
             case ReasoningDelta():
                 self._add_reasoning(event)
             case ToolCallStart(index, id, name):
-                self._calls[index] = _Call(id or new_id("call"), name)
+                if self._calls and not self.parallel:
+                    return None
+                event = ToolCallStart(index, self._unused(id), name)
+                self._calls[index] = _Call(event.id, name)
             case ToolCallDelta(index, arguments):
+                if index not in self._calls:
+                    return None
                 self._calls[index].pieces.append(arguments)
             case Finish():
                 self._finish = event
+        return event
+
+    def _unused(self, id: str) -> str:
+        """The model's id of a call, or a fresh one where it gave none or the same twice."""
+        return id if id and all(call.id != id for call in self._calls.values()) else new_id("call")
 
     def _text(self) -> _Text:
         last = self._said[-1] if self._said else None

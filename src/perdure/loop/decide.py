@@ -1,6 +1,6 @@
 """What follows an answer: the loop's decisions, pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,12 @@ from perdure.tools.rules import CalledTool, ToolRules, is_prefill_error
 
 MAX_NUDGES = 3
 MAX_MALFORMED = 3
+# Answers that did not end by themselves.
+BROKEN: Mapping[str, str] = {
+    "length": "max_tokens_exceeded",
+    "content_filter": "llm_api_error",
+    "error": "invalid_llm_response",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,8 @@ def decide(answer: Answer, rules: ToolRules, progress: Progress, *, must_call: b
         pending = tuple(call for call in calls if rules.needs_approval(call.name))
         free = tuple(call for call in calls if call not in pending)
         return AskApproval(free, pending) if pending else RunTools(calls)
-    if answer.finish == "length":
-        return Finish("max_tokens_exceeded")
+    if answer.finish in BROKEN:
+        return Finish(BROKEN[answer.finish])
     missing = rules.missing_before_exit(progress.history)
     if missing and progress.nudges < MAX_NUDGES:
         return Nudge(missing)
@@ -122,12 +128,3 @@ def progressed(progress: Progress, calls: Sequence[ToolCall], returns: Sequence[
     broken = all(parsed(call.arguments) is None for call in calls)
     called = tuple(CalledTool(r.name, r.text, r.status) for r in returns)
     return Progress(progress.history + called, progress.nudges, progress.malformed + 1 if broken else 0)
-
-
-def kept_calls(answer: Answer, *, parallel: bool) -> Answer:
-    """The answer with only its first call when parallel calls are off."""
-    calls = calls_of(answer.parts)
-    if parallel or len(calls) < 2:
-        return answer
-    rest = set(calls[1:])
-    return Answer(tuple(part for part in answer.parts if part not in rest), answer.finish, answer.usage)

@@ -1,10 +1,13 @@
 """Failures as stop reasons and as the error types clients know: pure."""
 
+from perdure.kit.errors import PerdureError
 from perdure.providers.base import (
     ContextOverflow,
     ModelError,
     ModelQuotaExceeded,
 )
+
+UNKNOWN = "An unknown error occurred; the server's log has the details."
 
 
 def stop_reason_of(error: Exception) -> str:
@@ -23,3 +26,8 @@ def stop_reason_of(error: Exception) -> str:
 def error_type_of(error: Exception) -> str:
     """The `error_type` of the frame that tells a stream's reader."""
     return error.error_type if isinstance(error, ModelError) else "internal_error"
+
+
+def words_of(error: Exception) -> str:
+    """What people are told of it: nothing of errors that nobody expected."""
+    return error.detail if isinstance(error, PerdureError) else UNKNOWN

@@ -3,6 +3,8 @@
 The database is touched only at save points (`save.py`), never while a model or a tool works.
 """
 
+import asyncio
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +14,7 @@ from perdure.agents import links
 from perdure.content.parts import Part, ToolCall
 from perdure.db import Database
 from perdure.kit.clock import monotonic_ns, now
+from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.answer import Answer, AnswerBuilder
@@ -25,22 +28,24 @@ from perdure.loop.decide import (
     RunTools,
     after_tools,
     decide,
-    kept_calls,
     progressed,
 )
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.nudge import nudge_parts
 from perdure.loop.save import RunEnd, TurnState
-from perdure.loop.stops import error_type_of, stop_reason_of
+from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.loop.traces import TraceLog
 from perdure.messages.store import Draft
-from perdure.providers.base import Exchange, ModelError, Usage
+from perdure.providers.base import Exchange, Usage
 from perdure.providers.entries import ResolvedModel
+from perdure.runs.runner import RunInterrupted
 from perdure.runs.store import Lease, RunRow, StepRow, Tokens
 from perdure.tools.base import ToolContext
 from perdure.tools.dispatch import Dispatcher
 from perdure.tools.rules import ToolRules
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Turn:
     context_tokens: int = 0
     started: int = field(default_factory=monotonic_ns)
     ttft_ns: int | None = None
+    _saying: tuple[AnswerBuilder, str] | None = None  # the answer that is not saved yet, and its id
 
     def __post_init__(self) -> None:
         self.rules = ToolRules.of(
@@ -89,16 +95,35 @@ class Turn:
         return is_legacy(self.state.agent.agent_type)
 
     async def run(self) -> AsyncGenerator[TurnEvent, None]:
-        """Everything that happens, the end last. Raises `TurnFailed` once a failed end is stored."""
+        """Everything that happens, the end last. Raises `TurnFailed` once a failed end is stored.
+
+        Whatever else it raises could not be stored.
+        """
+        try:
+            async with aclosing(self._steps()) as events:
+                async for event in events:
+                    yield event
+        except (
+            Exception,
+            asyncio.CancelledError,
+        ) as error:  # the border where a turn's fault becomes its end
+            cause = error if isinstance(error, Exception) else RunInterrupted()
+            if not isinstance(cause, PerdureError):
+                log.error("a turn broke", exc_info=cause, extra={"run_id": self.order.run.id})
+            await self._fail(cause)
+            raise TurnFailed(stop_reason_of(cause), cause) from error
+
+    async def _steps(self) -> AsyncGenerator[TurnEvent, None]:
         ended = False
         while not ended:
             asking = ask(self.state, self.rules, self.progress, self.order.model, self.order.system)
-            builder = AnswerBuilder(self.order.model.provider_type)
+            builder = AnswerBuilder(self.order.model.provider_type, asking.parallel)
             message_id = new_id("message")
+            self._saying = (builder, message_id)
             async with aclosing(self._ask(asking, builder, message_id)) as deltas:
                 async for delta in deltas:
                     yield delta
-            answer = kept_calls(builder.answer(), parallel=asking.parallel)
+            answer = builder.answer()
             self._count(answer.usage)
             async with aclosing(self._act(answer, message_id)) as events:
                 async for event in events:
@@ -108,7 +133,7 @@ class Turn:
     async def _ask(
         self, asking: Asking, builder: AnswerBuilder, message_id: str
     ) -> AsyncGenerator[Delta, None]:
-        """Call the model; its events as they come. A failure is stored with what was said so far."""
+        """Call the model; its events as they come."""
         exchange = Exchange()
         asked = monotonic_ns()
         first: int | None = None
@@ -118,11 +143,8 @@ class Turn:
                     if first is None:
                         first = monotonic_ns()
                         self.ttft_ns = self.ttft_ns or first - self.started
-                    builder.add(event)
-                    yield Delta(event, message_id, self.step.id)
-        except ModelError as error:
-            await self._fail(error, builder.partial(), message_id)
-            raise TurnFailed(stop_reason_of(error), error) from error
+                    if kept := builder.add(event):
+                        yield Delta(kept, message_id, self.step.id)
         finally:
             self.step = replace(
                 self.step, model_ns=monotonic_ns() - asked, ttft_ns=first - asked if first else None
@@ -173,6 +195,7 @@ class Turn:
         drafts = [self._answer(answer.parts, message_id)]
         known = len(self.state.context)
         self.state = await self.env.db.write(save.save_answer, self.state, self.step, drafts)
+        self._saying = None
         for message in self.state.context[known:]:
             yield Saved(message)
         began = monotonic_ns()
@@ -199,10 +222,11 @@ class Turn:
             return
         following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
         known = len(self.state.context)
+        kept = [draft for draft in drafts if draft.parts]
         self.state = await self.env.db.write(
-            save.save_returns, self.state, self._done("success"), drafts, following
+            save.save_returns, self.state, self._done("success"), kept, following
         )
-        self.step = following
+        self.step, self._saying = following, None
         for message in self.state.context[known:]:
             yield Saved(message)
 
@@ -217,16 +241,16 @@ class Turn:
             yield Saved(message)
         yield Ended(reason, self.tokens, self.steps, self.context_tokens)
 
-    async def _fail(self, error: ModelError, said: tuple[Part, ...], message_id: str) -> None:
+    async def _fail(self, error: Exception) -> None:
         """Save how a turn broke, and what was said until then, marked."""
-        reason = stop_reason_of(error)
-        drafts = [replace(self._answer(said, message_id), is_err=True)] if said else []
-        failed = replace(
-            self._done("failed", reason),
-            error_type=error_type_of(error),
-            error_data={"message": error.detail},
-        )
-        end = self._run_end(reason, {"error_type": error_type_of(error), "message": error.detail})
+        reason, kind, words = stop_reason_of(error), error_type_of(error), words_of(error)
+        drafts: list[Draft] = []
+        if self._saying:
+            builder, message_id = self._saying
+            said = builder.partial()
+            drafts = [replace(self._answer(said, message_id), is_err=True)] if said else []
+        failed = replace(self._done("failed", reason), error_type=kind, error_data={"message": words})
+        end = self._run_end(reason, {"error_type": kind, "message": words})
         self.state = await self.env.db.write(save.save_end, self.state, failed, drafts, end)
 
     def _run_end(self, reason: str, error: dict[str, str] | None = None) -> RunEnd:
@@ -235,7 +259,7 @@ class Turn:
 
     def _done(self, status: Any, reason: str | None = None) -> StepRow:
         done = now()
-        spent = int((done - self.step.created_at).total_seconds() * 1e9)
+        spent = max(0, int((done - self.step.created_at).total_seconds() * 1e9))  # clocks are set back
         return replace(self.step, status=status, stop_reason=reason, completed_at=done, step_ns=spent)
 
     def _answer(self, parts: tuple[Part, ...], message_id: str) -> Draft:

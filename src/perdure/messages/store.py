@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from perdure.content.codec import cleaned, from_json, to_json
+from perdure.content.codec import from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, returns_of, text_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
@@ -164,7 +164,7 @@ def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
         agent_id=thread.agent_id,
         thread_id=thread.id,
         role=draft.role,
-        parts=tuple(cleaned(part) for part in draft.parts),
+        parts=storable(draft.parts),
         created_at=moment,
         name=storable(draft.name),
         otid=storable(draft.otid),

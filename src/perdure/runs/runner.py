@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pydantic import BaseModel
 
 from perdure.db import Database
+from perdure.kit.errors import Unavailable
 from perdure.runs import store
 from perdure.runs.live import LiveRun
 from perdure.runs.store import Lease
@@ -16,6 +17,13 @@ log = logging.getLogger(__name__)
 
 Frames = AsyncGenerator[tuple[BaseModel, str | None], None]
 OnFailure = Callable[[Exception], Awaitable[Frames]]
+
+
+class RunInterrupted(Unavailable):
+    """The server stopped, or gave the run up, before it was done; what was said until then is kept."""
+
+    def __init__(self) -> None:
+        super().__init__("The server stopped while it worked on this run.")
 
 
 class Runner:
@@ -48,31 +56,48 @@ class Runner:
         live = LiveRun(run_id)
         self.live[run_id] = live
         live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=run_id)
+        live.task.add_done_callback(lambda _: self._forget(live))
         return live
+
+    def _forget(self, live: LiveRun) -> None:
+        self.live.pop(live.run_id, None)
+        if not live.done:  # stopped before it began, or while it was ending
+            live.finish(RunInterrupted())
 
     async def _drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> None:
         failure: Exception | None = None
         try:
             await _copy(frames, live)
+        except asyncio.CancelledError:
+            failure = RunInterrupted()
         except Exception as error:  # noqa: BLE001 - the border where a run's fault becomes its end
             failure = error
-            await _copy(await on_failure(error), live)
-        finally:
-            del self.live[live.run_id]
-            live.finish(failure)
+        if failure:
+            await _copy(await on_failure(failure), live)
+        live.finish(failure)
 
     async def _beat(self) -> None:
+        lost: set[str] = set()
         while True:
             await asyncio.sleep(self.lease.seconds / 3)
-            mine = list(self.live)
-            if not mine:
-                continue
-            kept = await self.db.write(store.renew, self.lease, mine)
-            for run_id in set(mine) - kept:
-                run = self.live.get(run_id)
-                if run and run.task:
-                    log.warning("lost the lease of a run", extra={"run_id": run_id})
-                    run.task.cancel()
+            try:
+                lost = await self._renew(lost)
+            except Exception:
+                log.warning("leases could not be renewed; trying again", exc_info=True)
+
+    async def _renew(self, missed: set[str]) -> set[str]:
+        """Extend all leases; returns the runs that are not ours any more, and stops those `missed` before.
+
+        Once is not enough: a run may be ending at this very moment.
+        """
+        mine = set(self.live)
+        lost = mine - await self.db.write(store.renew, self.lease, list(mine)) if mine else set[str]()
+        for run_id in lost & missed:
+            run = self.live.get(run_id)
+            if run and run.task:
+                log.warning("lost the lease of a run", extra={"run_id": run_id})
+                run.task.cancel()
+        return lost
 
 
 async def _copy(frames: Frames, live: LiveRun) -> None:
