@@ -10,9 +10,8 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import Any
-
-import xllamacpp  # pyright: ignore[reportMissingImports]
 
 from perdure.providers.base import Exchange, ModelClient, ModelEvent, ModelRequest, ModelUnavailable
 from perdure.providers.endpoint import Endpoint
@@ -20,6 +19,7 @@ from perdure.providers.vendors.local_tools import Steered, with_schema
 from perdure.providers.vendors.weights import Weights, weights_of
 from perdure.providers.vendors.wire import chat_client
 
+xllamacpp: Any = import_module("xllamacpp")  # an extra, and untyped
 IDLE_SECONDS = 900.0  # a long prompt on a slow processor is silent for minutes
 
 
@@ -59,7 +59,7 @@ class LocalClient:
             return self._client
 
     def _load(self) -> Any:
-        params: Any = xllamacpp.CommonParams()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        params: Any = xllamacpp.CommonParams()
         params.model.path = str(self.weights.path)
         params.n_ctx = self.weights.context
         params.n_parallel = 1
@@ -68,7 +68,7 @@ class LocalClient:
         params.verbosity = 1  # errors only
         params.cpuparams.n_threads = max(1, (os.cpu_count() or 2) // 2)
         try:
-            return xllamacpp.Server(params)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+            return xllamacpp.Server(params)
         except RuntimeError as error:
             detail = f"Provider '{self.endpoint.name}' could not load {self.weights.path}: {error}"
             raise ModelUnavailable(detail, provider=self.endpoint.name) from error
