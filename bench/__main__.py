@@ -54,7 +54,9 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 def main(given: Sequence[str] | None = None) -> None:
     """Measure and print."""
     options = arguments(given)
-    chosen = [part for part in PARTS if part in options.only.split(",")]
+    chosen = options.only.split(",")
+    if unknown := set(chosen) - set(PARTS):
+        raise SystemExit(f"--only: there is no {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}.")
     with ExitStack() as stack:
         models = stack.enter_context(processes.model_server(options.model_port))
         if options.database_url == "postgres":
