@@ -8,8 +8,10 @@ from pydantic import BaseModel
 
 from perdure.chat.schemas import LettaResponse, Ping, StopReason, UsageStatistics
 from perdure.kit.clock import iso, now
+from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop.events import TurnFailed
+from perdure.loop.stops import UNKNOWN
 from perdure.runs.live import Frame, LiveRun
 
 DONE = b"data: [DONE]\n\n"
@@ -49,9 +51,17 @@ async def as_response(run: LiveRun) -> Response:
     """Wait for a run to end; its messages, stop reason and usage in one answer."""
     try:
         models = await run.ended()
-    except TurnFailed as failed:
-        raise failed.cause from failed
+    except Exception as error:
+        raise final(error) from error
     return Response(collect(models), media_type="application/json")
+
+
+def final(error: Exception) -> PerdureError:
+    """What the caller of a failed run is told; its message is stored, so sending it again would repeat it."""
+    cause = error.cause if isinstance(error, TurnFailed) else error
+    told = cause if isinstance(cause, PerdureError) else PerdureError(UNKNOWN)
+    told.headers = {**told.headers, "x-should-retry": "false"}
+    return told
 
 
 def collect(models: Sequence[BaseModel]) -> bytes:

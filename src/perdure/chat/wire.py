@@ -11,12 +11,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from perdure.chat.schemas import StopReason, UsageStatistics
+from perdure.content.parts import calls_of
 from perdure.kit.clock import now
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent
 from perdure.messages.render import MessageTool, piece_otid, render_all
 from perdure.messages.schemas import (
     AssistantMessage,
     HiddenReasoningMessage,
+    LettaMessage,
     ReasoningMessage,
     ToolCallMessage,
 )
@@ -37,6 +39,7 @@ class Projection:
     _piece: tuple[str, str, int] = ("", "", -1)  # message id, kind, index of the piece being streamed
     _calls: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     _streamed: set[str] = field(default_factory=set[str])
+    _blank: str = ""  # text that may be nothing but space before a call, which is not stored either
 
     def frames(self, event: TurnEvent) -> Iterator[BaseModel]:
         """The frames of one event, in order; often none."""
@@ -58,19 +61,20 @@ class Projection:
         if message.role in ("user", "system"):
             return
         told = message.role in ANSWERS and message.id in self._streamed
-        for wire in render_all([message], message_tool=self.message_tool, types=self.types):
-            spoken = self.message_tool and isinstance(wire, AssistantMessage)
-            if not told or (spoken and self._calls_message_tool(message)):
-                yield wire
+        wire = render_all([message], message_tool=self.message_tool, types=self.types)
+        yield from self._spoken(message, wire) if told else wire
 
-    def _calls_message_tool(self, message: MessageRow) -> bool:
+    def _spoken(self, message: MessageRow, wire: Sequence[LettaMessage]) -> Sequence[LettaMessage]:
+        """What the message tool's calls say; they follow the text and are not streamed piece by piece."""
         tool = self.message_tool
-        return tool is not None and any(getattr(part, "name", None) == tool.name for part in message.parts)
+        count = sum(call.name == tool.name for call in calls_of(message.parts)) if tool else 0
+        said = [item for item in wire if isinstance(item, AssistantMessage)]
+        return said[len(said) - count :]
 
     def _delta(self, delta: Delta) -> Any:
         match delta.event:
             case TextDelta(text) if text:
-                return AssistantMessage(**self._common(delta, "text"), content=text)
+                return self._text(delta, text)
             case ReasoningDelta() as event:
                 return self._reasoning(delta, event)
             case ToolCallStart(index, id, name):
@@ -81,6 +85,12 @@ class Projection:
                 return self._call(delta, name, {"arguments": arguments, "tool_call_id": id})
             case _:
                 return None
+
+    def _text(self, delta: Delta, text: str) -> Any:
+        text = self._blank + text
+        talking = self._piece[:2] == (delta.message_id, "text")
+        self._blank = "" if talking or text.strip() else text
+        return None if self._blank else AssistantMessage(**self._common(delta, "text"), content=text)
 
     def _reasoning(self, delta: Delta, event: ReasoningDelta) -> Any:
         common = self._common(delta, f"reasoning {event.index}")
@@ -100,7 +110,7 @@ class Projection:
             index, last_kind = -1, ""
         if kind != last_kind:
             index += 1
-        self._piece = (delta.message_id, kind, index)
+        self._piece, self._blank = (delta.message_id, kind, index), ""
         self._streamed.add(delta.message_id)
         return {
             "id": delta.message_id,

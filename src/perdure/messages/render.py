@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn, text_of
+from perdure.kit.text import storable
 from perdure.messages.schemas import (
     ApprovalRequestMessage,
     AssistantMessage,
@@ -87,11 +88,13 @@ def _answer(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMess
     common = _common(row)
     wire: list[LettaMessage] = []
     for kind, group in _runs(row.parts):
-        piece: dict[str, Any] = {**common, "otid": piece_otid(row.id, len(wire))}
+        first = len(wire)
+        piece: dict[str, Any] = {**common, "otid": piece_otid(row.id, first)}
         if kind is Reasoning:
+            thoughts = [part for part in group if isinstance(part, Reasoning)]
             wire.extend(
-                reasoning_message({**common, "otid": piece_otid(row.id, len(wire) + i)}, part)
-                for i, part in enumerate(p for p in group if isinstance(p, Reasoning))
+                reasoning_message({**common, "otid": piece_otid(row.id, index)}, part)
+                for index, part in enumerate(thoughts, first)
             )
         elif kind is Text:
             wire.append(AssistantMessage(**piece, content=text_of(group)))
@@ -140,7 +143,7 @@ def _calls(
 def spoken_text(call: ToolCall, message_tool: MessageTool) -> str:
     """What a call of the message tool says; the raw arguments if they make no sense."""
     try:
-        return str(json.loads(call.arguments)[message_tool.argument])
+        return storable(str(json.loads(call.arguments)[message_tool.argument]))
     except (ValueError, KeyError, TypeError):
         return call.arguments
 
