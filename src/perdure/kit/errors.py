@@ -1,6 +1,6 @@
 """The errors that reach a person: what happened and what to do, each with its HTTP status."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -61,3 +61,13 @@ class Unavailable(PerdureError):
     """Something this server depends on is not answering."""
 
     status = 503
+
+
+def explain(errors: Sequence[Any]) -> str:
+    """A sentence per field that is wrong: `max_steps: Input should be greater than or equal to 1`."""
+    sentences: list[str] = []
+    for error in errors:
+        place = ".".join(str(step) for step in error["loc"] if step not in ("body", "query", "path"))
+        message = str(error["msg"]).removeprefix("Value error, ")
+        sentences.append(f"{place}: {message}" if place else message)
+    return "; ".join(dict.fromkeys(sentences))

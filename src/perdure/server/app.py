@@ -6,6 +6,7 @@ from fastapi import FastAPI
 
 import perdure
 from perdure.agents.routes import router as agents
+from perdure.chat.openai.routes import router as openai
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
 from perdure.memory.routes import router as memory
@@ -21,7 +22,7 @@ from perdure.tenancy.routes import router as tenancy
 from perdure.tools.routes import router as tools
 
 # Matching goes through the routes in this order: the busiest first.
-ROUTERS = (chat, agents, memory, runs, tools, providers, tenancy, health)
+ROUTERS = (chat, agents, memory, runs, tools, providers, openai, tenancy, health)
 
 
 def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None = None) -> FastAPI:

@@ -1,14 +1,12 @@
 """Errors into answers: one envelope, sentences instead of stack traces."""
 
 import logging
-from collections.abc import Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from perdure.kit.errors import PerdureError
+from perdure.kit.errors import PerdureError, explain
 
 log = logging.getLogger(__name__)
 
@@ -35,13 +33,3 @@ async def _invalid(_request: Request, error: Exception) -> JSONResponse:
 async def _unknown(request: Request, error: Exception) -> JSONResponse:
     log.error("unexpected error", exc_info=error, extra={"path": request.url.path, "method": request.method})
     return JSONResponse({"detail": "An unknown error occurred; the server's log has the details."}, 500)
-
-
-def explain(errors: Sequence[Any]) -> str:
-    """A sentence per field that is wrong: `max_steps: Input should be greater than or equal to 1`."""
-    sentences: list[str] = []
-    for error in errors:
-        place = ".".join(str(step) for step in error["loc"] if step not in ("body", "query", "path"))
-        message = str(error["msg"]).removeprefix("Value error, ")
-        sentences.append(f"{place}: {message}" if place else message)
-    return "; ".join(dict.fromkeys(sentences))
