@@ -66,14 +66,20 @@ async def template() -> AsyncIterator[str]:
 
 
 @pytest.fixture(params=DIALECTS)
-async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+def copied(request: pytest.FixtureRequest) -> str | None:
+    """What a test's own database is a copy of; an async fixture could not ask for it."""
+    return None if request.param == "sqlite" else request.getfixturevalue("template")
+
+
+@pytest.fixture
+async def database(copied: str | None, tmp_path: Path) -> AsyncIterator[Database]:
     """A database of the test's own with all tables and the default organization."""
-    if request.param == "sqlite":
+    if copied is None:
         url, server = f"sqlite:///{tmp_path / 'test.db'}", None
         await _prepare(url)
     else:
-        template, server = request.getfixturevalue("template"), os.environ["PERDURE_TEST_DATABASE_URL"]
-        url = await create_database(server, template)
+        server = os.environ["PERDURE_TEST_DATABASE_URL"]
+        url = await create_database(server, copied)
     db = connect(url)
     yield db
     await db.close()
