@@ -67,8 +67,8 @@ ADDED = {
     (
         "GET /v1/models",
         "answer",
-        "context_window_source price",
-    ): "where a window comes from, what a call costs",
+        "context_window_source modalities price",
+    ): "where a window comes from, what a model reads, what a call costs",
     (
         "*/v1/providers*",
         "answer",

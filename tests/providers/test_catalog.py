@@ -134,13 +134,15 @@ async def test_a_provider_of_the_environment_is_seen_by_every_organization(make:
 
 
 async def test_the_context_window_tells_where_it_comes_from(make: Make, world: World):
-    world.lists["lab"] = [ListedModel("known", context_window=9000, max_output_tokens=7), ListedModel("odd")]
+    known = ListedModel("known", context_window=9000, max_output_tokens=7, input_modalities=("text", "image"))
+    world.lists["lab"] = [known, ListedModel("odd")]
     lab = base_provider("config", "lab", "vllm", base_url="http://lab")
     override = {"lab/odd": ModelOverride(context_window=5000)}
     models = make(lab, settings=CatalogSettings(detect=False, overrides=override))
     await models.refresh_due()
     found = await models.resolve(ME, "lab/known")
     assert (found.context_window, found.window_source, found.max_output_tokens) == (9000, "provider", 7)
+    assert found.modalities == ("text", "image")
     assert (await models.resolve(ME, "lab/odd")).window_source == "setting"
 
 

@@ -111,6 +111,13 @@ def test_an_unknown_window_is_marked_as_assumed(http: httpx.Client, server: Mode
     assert {model["context_window"] for model in models if model["name"] == "scripted"} == {128_000}
 
 
+def test_what_a_model_reads_is_shown_or_null(http: httpx.Client, server: ModelServer):
+    create(http, server)
+    models = {model["name"]: model["modalities"] for model in http.get("/v1/models/").json()}
+    assert models["gpt-4o-mini"] == ["text", "image"]
+    assert models["scripted"] is None
+
+
 def test_providers_can_be_listed_read_and_filtered(http: httpx.Client, server: ModelServer):
     made = [create(http, server, name) for name in ("one", "two", "three")]
     listed = http.get("/v1/providers/").json()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
 from perdure.db import Database
 from perdure.kit.clock import now
@@ -13,7 +14,7 @@ from perdure.providers import store
 from perdure.providers.endpoint import ListedModel
 from perdure.providers.environment import base_provider
 from perdure.providers.store import Listing, ProviderNotFound
-from perdure.providers.tables import ProviderRow
+from perdure.providers.tables import ProviderRow, model_lists
 from perdure.tenancy.actor import DEFAULT_ORGANIZATION, Actor
 from perdure.tenancy.store import ensure_organization
 
@@ -84,7 +85,8 @@ async def test_the_list_can_be_filtered_and_works_without_an_environment(databas
     assert {one.name for one in typed} == {"mine", "openai"}
 
 
-LISTING = Listing((ListedModel("a", "llm", 10, 5), ListedModel("b", "embedding", dimensions=3)), now())
+SEEING = ListedModel("a", "llm", 10, 5, input_modalities=("text", "image"))
+LISTING = Listing((SEEING, ListedModel("b", "embedding", dimensions=3)), now())
 
 
 async def test_a_model_list_survives(database: Database):
@@ -96,6 +98,14 @@ async def test_a_model_list_survives(database: Database):
     assert kept[made.id].models == LISTING.models
     assert kept[ENVIRONMENT[0].id].error == "down"
     assert kept[made.id].names == {"a", "b"}
+
+
+async def test_a_model_list_of_an_older_version_is_read(database: Database):
+    await database.write(store.save_listing, ENVIRONMENT[0], LISTING)
+    older = [{"name": "a", "kind": "llm", "context_window": 10}, {"name": "b", "kind": "llm", "gone": 1}]
+    await database.write(lambda conn: conn.execute(update(model_lists).values(models=older)) and None)
+    kept = await database.read(store.listings, ME)
+    assert kept[ENVIRONMENT[0].id].models == (ListedModel("a", context_window=10), ListedModel("b"))
 
 
 async def test_other_organizations_see_only_the_lists_of_the_environment(database: Database):

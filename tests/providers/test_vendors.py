@@ -415,17 +415,17 @@ def test_ollama_runs_with_the_window_it_was_given() -> None:
 
 async def test_models_are_listed_over_real_http() -> None:
     with ModelServer() as server:
-        for vendor, window, output in (
-            ("vllm", 32768, None),
-            ("anthropic", None, None),
-            ("google_ai", 32768, 8192),
-            ("ollama", 32768, None),
-            ("lmstudio", 16384, None),
+        for vendor, window, output, read in (
+            ("vllm", 32768, None, None),
+            ("anthropic", None, None, None),
+            ("google_ai", 32768, 8192, None),
+            ("ollama", 32768, None, ("text",)),
+            ("lmstudio", 16384, None, ("text",)),
         ):
             models = {
                 model.name: model for model in await list_models(Endpoint("p", vendor, server.url, "k"))
             }
-            assert models["scripted"] == ListedModel("scripted", "llm", window, output)
+            assert models["scripted"] == ListedModel("scripted", "llm", window, output, None, read)
             if vendor != "anthropic":
                 assert models["text-embedding-scripted"].kind == "embedding"
         assert await list_models(Endpoint("p", "bedrock")) == []

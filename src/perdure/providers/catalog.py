@@ -241,6 +241,7 @@ class Models:
             client=self._client(row),
             window_source=entry.window_source,
             price=entry.price,
+            modalities=entry.modalities,
             provider_id=row.id,
         )
 

@@ -42,6 +42,7 @@ class ListedModel:
     context_window: int | None = None
     max_output_tokens: int | None = None
     dimensions: int | None = None
+    input_modalities: tuple[str, ...] | None = None
 
 
 def normal_url(type: str, url: str) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from perdure.providers import prices
 from perdure.providers.base import ModelClient
 from perdure.providers.endpoint import Endpoint, ListedModel
+from perdure.providers.modalities import of_family
 from perdure.providers.prices import Price
 from perdure.providers.settings import CatalogSettings, ModelOverride
 from perdure.providers.tables import Category, ProviderRow
@@ -20,7 +21,9 @@ Source = Literal["setting", "provider", "data", "default"]
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """A model as the lists show it. `window_source` is `default` when nobody tells the context window."""
+    """A model as the lists show it. `window_source` is `default` when nobody tells the context window;
+    `modalities` are what it reads, null when nobody tells.
+    """
 
     handle: str
     name: str
@@ -34,6 +37,7 @@ class ModelEntry:
     max_output_tokens: int | None = None
     dimensions: int | None = None
     price: Price | None = None
+    modalities: tuple[str, ...] | None = None
     display_name: str | None = None
 
 
@@ -52,6 +56,7 @@ class ResolvedModel:
     client: ModelClient
     window_source: Source = "provider"
     price: Price | None = None
+    modalities: tuple[str, ...] | None = None
     provider_id: str | None = None
 
 
@@ -93,6 +98,7 @@ def entry_of(row: ProviderRow, model: ListedModel, settings: CatalogSettings) ->
         max_output_tokens=override.max_output_tokens or model.max_output_tokens,
         dimensions=model.dimensions,
         price=_price(override, facts.price),
+        modalities=override.modalities or model.input_modalities or of_family(row.provider_type, model.name),
     )
 
 

@@ -144,6 +144,9 @@ class Model(_Listed):
     return_token_ids: bool = False
     tool_call_parser: str | None = None
     price: Price | None = Field(None, description="Dollars for a million tokens, where known.")
+    modalities: tuple[str, ...] | None = Field(
+        None, description="What it reads, such as `text` and `image`; null where nobody tells."
+    )
 
 
 class EmbeddingModel(_Listed):
@@ -203,6 +206,7 @@ def model_on_wire(entry: ModelEntry) -> Model:
         context_window_source=entry.window_source,
         max_tokens=entry.max_output_tokens,
         price=entry.price,
+        modalities=entry.modalities,
     )
 
 

@@ -84,6 +84,9 @@ class ProviderSettings(BaseModel):
         return self
 
 
+Modality = Literal["text", "image", "audio", "video", "file"]
+
+
 class ModelOverride(BaseModel):
     """What is known better about one model than its provider or the price list tells."""
 
@@ -91,6 +94,11 @@ class ModelOverride(BaseModel):
 
     context_window: int | None = Field(default=None, gt=0, description="Tokens the model can read.")
     max_output_tokens: int | None = Field(default=None, gt=0, description="Tokens the model can write.")
+    modalities: tuple[Modality, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="What the model reads: a list of `text`, `image`, `audio`, `video`, `file`.",
+    )
     input_price: float | None = Field(default=None, ge=0, description="Dollars for a million tokens read.")
     output_price: float | None = Field(
         default=None, ge=0, description="Dollars for a million tokens written."

@@ -1,10 +1,11 @@
 """Providers of an organization and the model lists of all providers, stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     Connection,
     Row,
@@ -26,6 +27,8 @@ from perdure.kit.paging import Page, paginate
 from perdure.providers.endpoint import ListedModel
 from perdure.providers.tables import ProviderRow, model_lists, providers
 from perdure.tenancy.actor import Actor, is_owned, owned
+
+MODELS = TypeAdapter(tuple[ListedModel, ...])
 
 # Providers without a row are listed as older than any row, in an order that never changes.
 TIMELESS = datetime(2000, 1, 1, tzinfo=UTC)
@@ -141,7 +144,7 @@ def save_listing(conn: Connection, row: ProviderRow, listing: Listing) -> None:
         if alive is None:
             return
     values: dict[str, Any] = {
-        "models": [_stored_model(model) for model in listing.models],
+        "models": MODELS.dump_python(listing.models, mode="json", exclude_none=True),
         "listed_at": listing.listed_at,
         "error": listing.error,
         "failed_at": listing.failed_at,
@@ -170,10 +173,4 @@ def _row(row: Row[Any]) -> ProviderRow:
 
 
 def _listing(row: Row[Any]) -> Listing:
-    models: Sequence[Mapping[str, Any]] = row.models
-    return Listing(tuple(ListedModel(**model) for model in models), row.listed_at, row.error, row.failed_at)
-
-
-def _stored_model(model: ListedModel) -> dict[str, Any]:
-    values = {name: getattr(model, name) for name in ListedModel.__dataclass_fields__}
-    return {name: value for name, value in values.items() if value is not None}
+    return Listing(MODELS.validate_python(row.models), row.listed_at, row.error, row.failed_at)

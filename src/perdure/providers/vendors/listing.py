@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 from perdure.providers.base import ModelError
 from perdure.providers.endpoint import Endpoint, ListedModel, normal_url, root_url
+from perdure.providers.modalities import IMAGES, TEXT
 from perdure.providers.vendors.compatible import dialect_of
 from perdure.providers.vendors.http import get_json, post_json
 from perdure.providers.vendors.weights import weights_of
@@ -54,37 +55,57 @@ def read_compatible(answer: Any) -> list[ListedModel]:
 
 def _model(row: Row) -> ListedModel | None:
     name: str = row["id"]
-    provided: Any = row.get("top_provider") or {}
-    limits: Any = row.get("meta") or {}  # llama.cpp
+    provided, limits = _part(row, "top_provider"), _part(row, "meta")  # OpenRouter; llama.cpp
     kind = _kind(row, name)
     if kind is None:
         return None
     window = _first(row, WINDOWS) or _number(limits.get("n_ctx")) or _number(limits.get("n_ctx_train"))
     output = _number(provided.get("max_completion_tokens")) or _first(row, OUTPUTS)
-    return ListedModel(name, kind, window, output if kind == "llm" else None)
+    if kind == "embedding":
+        return ListedModel(name, kind, window)
+    return ListedModel(name, kind, window, output, input_modalities=_modalities(row))
 
 
 def _kind(row: Row, name: str) -> Literal["llm", "embedding"] | None:
     told = str(row.get("type") or "")
     if told in ("embedding", "embeddings") or EMBEDS.search(name):
         return "embedding"
-    able: Any = row.get("capabilities")
-    if isinstance(able, Mapping) and "completion_chat" in able and not able["completion_chat"]:  # Mistral
+    if not _part(row, "capabilities").get("completion_chat", True):  # Mistral
         return None
     if told in ("image", "audio", "video", "rerank", "moderation", "transcribe"):
         return None
-    shape: Any = row.get("architecture") or {}
-    if "text" not in (shape.get("output_modalities") or ["text"]):
+    if "text" not in (_part(row, "architecture").get("output_modalities") or TEXT):
         return None
     return None if OTHER_MODELS.search(name) else "llm"
+
+
+def _modalities(row: Row) -> tuple[str, ...] | None:
+    """What a model reads: OpenRouter's words, or whether Fireworks, Mistral or Anthropic let it see."""
+    told: Any = _part(row, "architecture").get("input_modalities")
+    if isinstance(told, list) and told:
+        return tuple(map(str, cast("list[Any]", told)))
+    able = _part(row, "capabilities")
+    sees = (row.get("supports_image_input"), able.get("vision"), _part(able, "image_input").get("supported"))
+    answer = next((each for each in sees if isinstance(each, bool)), None)
+    return None if answer is None else IMAGES if answer else TEXT
 
 
 async def _anthropic(endpoint: Endpoint) -> list[ListedModel]:
     base = normal_url("anthropic", endpoint.base_url or ANTHROPIC_URL)
     headers = {**anthropic_authorization(endpoint), **endpoint.headers}
-    answer = await get_json(endpoint, f"{base}/v1/models?limit=1000", headers)
+    return read_anthropic(await get_json(endpoint, f"{base}/v1/models?limit=1000", headers))
+
+
+def read_anthropic(answer: Row) -> list[ListedModel]:
+    """Anthropic's list; older answers name the models only."""
     return [
-        ListedModel(row["id"], "llm", _number(row.get("max_input_tokens")), _number(row.get("max_tokens")))
+        ListedModel(
+            row["id"],
+            "llm",
+            _number(row.get("max_input_tokens")),
+            _number(row.get("max_tokens")),
+            input_modalities=_modalities(row),
+        )
         for row in answer["data"]
     ]
 
@@ -134,14 +155,16 @@ def read_ollama(name: str, shown: Row) -> ListedModel:
     found = {name.rpartition(".")[2]: _number(value) for name, value in info.items() if "." in name}
     running = re.search(r"(?m)^num_ctx\s+(\d+)", shown.get("parameters") or "")
     window = int(running[1]) if running else found.get("context_length")
-    embeds = "embedding" in (shown.get("capabilities") or ()) or EMBEDS.search(name) is not None
-    dimensions = found.get("embedding_length") if embeds else None
-    return ListedModel(name, "embedding" if embeds else "llm", window, None, dimensions)
+    able: list[str] = shown.get("capabilities") or []
+    if "embedding" in able or EMBEDS.search(name):
+        return ListedModel(name, "embedding", window, None, found.get("embedding_length"))
+    read = (IMAGES if "vision" in able else TEXT) if able else None  # older versions tell nothing
+    return ListedModel(name, "llm", window, input_modalities=read)
 
 
 async def _local(endpoint: Endpoint) -> list[ListedModel]:
     weights = weights_of(endpoint)
-    return [ListedModel(weights.name, "llm", weights.context)]
+    return [ListedModel(weights.name, "llm", weights.context, input_modalities=TEXT)]
 
 
 async def _lmstudio(endpoint: Endpoint) -> list[ListedModel]:
@@ -160,6 +183,7 @@ def read_lmstudio(answer: Row) -> list[ListedModel]:
             row["id"],
             "embedding" if row.get("type") == "embeddings" else "llm",
             _first(row, ("loaded_context_length", "max_context_length")),
+            input_modalities={"llm": TEXT, "vlm": IMAGES}.get(row.get("type", "")),
         )
         for row in answer.get("data") or ()
     ]
@@ -174,6 +198,12 @@ ASK: Mapping[str, Callable[[Endpoint], Awaitable[list[ListedModel]]]] = {
     "lmstudio_openai": _lmstudio,
     "local": _local,
 }
+
+
+def _part(row: Mapping[str, Any], name: str) -> Row:
+    """A table within a row; empty where the provider has something else there."""
+    part = row.get(name)
+    return cast("Row", part) if isinstance(part, dict) else {}
 
 
 def _first(row: Row, names: tuple[str, ...]) -> int | None:
