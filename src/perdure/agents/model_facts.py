@@ -12,6 +12,7 @@ from perdure.agents.store import AgentRow
 from perdure.kit.errors import PerdureError
 from perdure.providers.catalog import Models
 from perdure.providers.entries import ModelEntry
+from perdure.providers.schemas import endpoint_type
 from perdure.tenancy.actor import Actor
 
 UNKNOWN_WINDOW = 128_000
@@ -92,7 +93,7 @@ def wire_llm_config(agent: AgentRow, facts: ModelFacts) -> LLMConfig:
         {
             "model": facts.model,
             "handle": agent.model,
-            "model_endpoint_type": facts.provider_type,
+            "model_endpoint_type": endpoint_type(facts.provider_type),
             "model_endpoint": facts.endpoint_url,
             "provider_name": facts.provider_name,
             "provider_category": facts.provider_category,
