@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn
-from perdure.messages.render import MessageTool, render, render_all
+from perdure.messages.render import render, render_all
+from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)

@@ -17,7 +17,7 @@ from perdure.loop.events import TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of, words_of
 from perdure.loop.turn import Environment, Order, Turn, new_step
-from perdure.messages.render import MessageTool
+from perdure.messages.spoken import MessageTool
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun

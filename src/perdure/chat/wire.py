@@ -14,7 +14,7 @@ from perdure.chat.schemas import StopReason, UsageStatistics
 from perdure.content.parts import calls_of
 from perdure.kit.clock import now
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent
-from perdure.messages.render import MessageTool, piece_otid, render_all
+from perdure.messages.render import piece_otid, render_all
 from perdure.messages.schemas import (
     AssistantMessage,
     HiddenReasoningMessage,
@@ -22,6 +22,7 @@ from perdure.messages.schemas import (
     ReasoningMessage,
     ToolCallMessage,
 )
+from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
 from perdure.providers.base import ReasoningDelta, TextDelta, ToolCallDelta, ToolCallStart
 

@@ -12,10 +12,13 @@ from sqlalchemy import Connection
 from perdure.kit.errors import NotFound
 from perdure.kit.paging import Page
 from perdure.messages import store
-from perdure.messages.render import MessageTool, render, render_all
+from perdure.messages.render import render, render_all
 from perdure.messages.schemas import LettaMessage
+from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
 from perdure.tenancy.actor import Actor
+
+PORTION = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def list_messages(conn: Connection, actor: Actor, page: Page, wanted: Wanted) ->
 
 
 def _walk(conn: Connection, actor: Actor, page: Page, wanted: Wanted, backward: bool) -> Iterator[MessageRow]:
-    """Stored messages one by one, away from the cursor, read a page at a time."""
+    """Stored messages one by one, away from the cursor, read in growing portions: few may be wanted."""
     while True:
         rows = store.list_(
             conn,
@@ -68,6 +71,7 @@ def _walk(conn: Connection, actor: Actor, page: Page, wanted: Wanted, backward: 
         yield from reversed(rows) if backward else rows
         if len(rows) < page.limit:
             return
+        page = replace(page, limit=max(page.limit, min(PORTION, page.limit * 8)))
         page = replace(page, before=rows[0].id) if backward else replace(page, after=rows[-1].id)
 
 

@@ -4,14 +4,11 @@ One stored answer of a model becomes several wire messages that share its id: it
 text, and one message with all its tool calls.
 """
 
-import json
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn, text_of
-from perdure.kit.text import storable
 from perdure.messages.schemas import (
     ApprovalRequestMessage,
     AssistantMessage,
@@ -32,15 +29,8 @@ from perdure.messages.schemas import (
     WireToolCall,
     WireToolReturn,
 )
+from perdure.messages.spoken import MessageTool, spoken_text
 from perdure.messages.store import MessageRow
-
-
-@dataclass(frozen=True, slots=True)
-class MessageTool:
-    """The tool whose calls are shown as assistant messages, its returns hidden (older agent types)."""
-
-    name: str = "send_message"
-    argument: str = "message"
 
 
 def render_all(
@@ -138,14 +128,6 @@ def _calls(
         kind = ApprovalRequestMessage if row.role == "approval" else ToolCallMessage
         wire.append(kind(**piece, tool_call=shown[0], tool_calls=shown))
     return wire
-
-
-def spoken_text(call: ToolCall, message_tool: MessageTool) -> str:
-    """What a call of the message tool says; the raw arguments if they make no sense."""
-    try:
-        return storable(str(json.loads(call.arguments)[message_tool.argument]))
-    except (ValueError, KeyError, TypeError):
-        return call.arguments
 
 
 def _returns(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMessage]:

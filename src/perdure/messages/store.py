@@ -12,12 +12,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from perdure.content.codec import from_json, to_json
-from perdure.content.parts import Message, Part, Role, Text, returns_of, text_of
+from perdure.content.parts import Message, Part, Role, Text, returns_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
+from perdure.messages.spoken import searchable
 from perdure.messages.tables import context_entries, messages, threads
 from perdure.tenancy.actor import Actor, is_owned, owned
 
@@ -178,7 +179,7 @@ def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:
 
 def _values(row: MessageRow) -> dict[str, Any]:
     values: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
-    return values | {"parts": to_json(row.parts), "text": text_of(row.parts)}
+    return values | {"parts": to_json(row.parts), "text": searchable(row.parts)}
 
 
 def _row(row: Row[Any]) -> MessageRow:

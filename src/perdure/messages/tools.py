@@ -5,10 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
-from perdure.content.codec import from_json
-from perdure.content.parts import text_of
 from perdure.kit.clock import now
 from perdure.messages.tables import messages
 from perdure.tenancy.actor import is_owned
@@ -39,7 +37,7 @@ async def conversation_search(
     zone = ZoneInfo(ctx.timezone)
     first, last = _moment("start_date", start_date, zone), _moment("end_date", end_date, zone)
     if last and end_date and DAY.match(end_date):
-        last += timedelta(days=1)
+        last = (last.astimezone(zone) + timedelta(days=1)).astimezone(UTC)  # the zone's day: 23 or 25 hours
     wanted = tuple(roles or ("assistant", "user"))
     found = await ctx.db.read(_search, ctx, query or "", wanted, max(1, limit), first, last)
     message = f"Found {len(found)} of the latest matching messages." if found else "No message matches."
@@ -68,7 +66,7 @@ def _search(
 ) -> list[Any]:
     """Messages with any of the words, those with the most of them first, then the latest."""
     words = list(dict.fromkeys(re.findall(r"\w+", query.lower())))
-    matches = [func.lower(messages.c.text).contains(word, autoescape=True) for word in words]
+    matches = [_contains(word) for word in words]
     scope = [
         is_owned(messages, ctx.actor),
         messages.c.thread_id == ctx.thread_id,
@@ -86,19 +84,32 @@ def _search(
     return list(ranked[:limit])
 
 
+def _contains(word: str) -> ColumnElement[bool]:
+    """Messages with a word in any case; databases know the cases of ASCII letters only."""
+    spellings = {word} if word.isascii() else {word, word.capitalize(), word.upper()}
+    lowered = func.lower(messages.c.text)
+    return or_(
+        *(lowered.contains(word, autoescape=True) for word in {_ascii_lower(each) for each in spellings})
+    )
+
+
+def _ascii_lower(word: str) -> str:
+    return "".join(letter.lower() if letter.isascii() else letter for letter in word)
+
+
 def _shown(row: Any, ctx: ToolContext) -> dict[str, Any]:
     at: datetime = row.created_at.astimezone(ZoneInfo(ctx.timezone))
     return {
         "timestamp": at.isoformat(timespec="seconds"),
         "time_ago": ago(now() - row.created_at),
         "role": row.role,
-        "content": text_of(from_json(row.parts)),
+        "content": row.text,
     }
 
 
 def ago(span: timedelta) -> str:
     """A span of time in words: `just now`, `5 minutes ago`, `3 days ago`."""
-    seconds = int(span.total_seconds())
+    seconds = max(0, int(span.total_seconds()))  # clocks are set back
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         count = seconds // length
         if count:
