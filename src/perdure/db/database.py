@@ -10,7 +10,6 @@ from perdure.db.settings import DatabaseSettings
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Work = Callable[Concatenate[Connection, P], R]
 
 
 class Database(Protocol):

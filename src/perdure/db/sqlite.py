@@ -12,6 +12,8 @@ import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from perdure.db.schema import json_text
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Synchronous = Literal["normal", "full"]
@@ -35,7 +37,7 @@ def sqlite_engine(url: str, synchronous: Synchronous = "normal") -> Engine:
         url,
         poolclass=NullPool,
         connect_args={"check_same_thread": False},
-        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_serializer=json_text,
         json_deserializer=orjson.loads,
     )
 
