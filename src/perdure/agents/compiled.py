@@ -1,7 +1,10 @@
 """The compiled system prompt of a stored agent: sent again while true, composed anew when not."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
+from perdure.agents.isolated import blocks_in
 from perdure.agents.prompt import (
     Circumstances,
     Ingredients,
@@ -10,8 +13,9 @@ from perdure.agents.prompt import (
     ingredients,
     restamped,
 )
-from perdure.agents.store import AgentRow, blocks_of, get
+from perdure.agents.store import AgentRow
 from perdure.kit.clock import now
+from perdure.memory.store import BlockRow
 from perdure.messages import store as messages
 from perdure.tenancy.actor import Actor
 from perdure.tools.envelope import spelled
@@ -32,7 +36,7 @@ def compiled_prompt(
     is stored unless told otherwise. `provider_type` is that of the agent's own model; `stored` is the
     text and fingerprint that the caller has read already.
     """
-    made_of = made_of_stored(conn, agent, provider_type)
+    made_of = made_of_stored(conn, agent, thread_id, provider_type)
     mark = fingerprint(made_of)
     stored = stored or messages.prompt_of(conn, thread_id)
     if stored and stored[1] == mark:
@@ -43,37 +47,40 @@ def compiled_prompt(
     return text
 
 
-def recompile_agent(
+def recompile(
     conn: Connection,
-    actor: Actor,
-    agent_id: str,
+    agent: AgentRow,
+    thread_id: str,
     *,
     provider_type: str = "",
     update_timestamp: bool = False,
     dry_run: bool = False,
 ) -> str:
-    """Compose the prompt of an agent's own thread anew; returns what was (or would be) saved."""
-    agent = get(conn, actor, agent_id)
-    made_of = made_of_stored(conn, agent, provider_type)
-    at = circumstances(conn, agent, agent.id)
-    stored = messages.prompt_of(conn, agent.id)
+    """Compose the prompt of an agent's thread anew; returns what was (or would be) saved."""
+    made_of = made_of_stored(conn, agent, thread_id, provider_type)
+    at = circumstances(conn, agent, thread_id)
+    stored = messages.prompt_of(conn, thread_id)
     if stored and not update_timestamp:
         at = restamped(at, stored[0])
     text = compose(made_of, at)
     if not dry_run:
-        messages.save_prompt(conn, agent.id, text, fingerprint(made_of))
+        messages.save_prompt(conn, thread_id, text, fingerprint(made_of))
     return text
 
 
-def made_of_stored(conn: Connection, agent: AgentRow, provider_type: str) -> Ingredients:
-    """What the agent's prompt is made of."""
-    blocks = blocks_of(conn, agent.id)
+def made_of_stored(conn: Connection, agent: AgentRow, thread_id: str, provider_type: str) -> Ingredients:
+    """What the agent's prompt in a thread is made of."""
+    return ingredients_of(agent, blocks_in(conn, agent.id, thread_id), provider_type)
+
+
+def ingredients_of(agent: AgentRow, blocks: Sequence[BlockRow], provider_type: str) -> Ingredients:
+    """What a prompt of the agent with these blocks is made of."""
     return ingredients(agent.agent_type, agent.system, blocks, agent.tool_rules, provider_type)
 
 
 def circumstances(conn: Connection, agent: AgentRow, thread_id: str) -> Circumstances:
     """The counts and the time that a prompt compiled now would tell."""
-    everything = messages.count(conn, Actor(agent.organization_id), agent.id)
+    everything = messages.count(conn, Actor(agent.organization_id), thread_id)
     return Circumstances(
         agent_id=agent.id,
         stamp=spelled(now(), agent.timezone),

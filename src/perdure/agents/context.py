@@ -17,7 +17,6 @@ from perdure.content.parts import text_of
 from perdure.memory.render import render_blocks
 from perdure.messages import store as messages
 from perdure.messages.store import MessageRow
-from perdure.tenancy.actor import Actor
 from perdure.tools.rules import rule_text
 from perdure.tools.store import ToolRow
 
@@ -36,16 +35,15 @@ class LoadedContext:
     recall: int
 
 
-def load_context(conn: Connection, actor: Actor, agent_id: str, provider_type: str) -> LoadedContext:
-    """Read what an overview is made of."""
-    agent = store.get(conn, actor, agent_id)
-    at = circumstances(conn, agent, agent_id)
+def load_context(conn: Connection, agent: AgentRow, thread_id: str, provider_type: str) -> LoadedContext:
+    """Read what an overview of a thread is made of."""
+    at = circumstances(conn, agent, thread_id)
     return LoadedContext(
         agent,
-        made_of_stored(conn, agent, provider_type),
+        made_of_stored(conn, agent, thread_id, provider_type),
         metadata_text(at),
-        messages.context(conn, agent_id),
-        store.tools_of(conn, agent_id),
+        messages.context(conn, thread_id),
+        store.tools_of(conn, agent.id),
         at.recall,
     )
 

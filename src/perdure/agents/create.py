@@ -182,7 +182,7 @@ def _rules(new: NewAgent, attached: Sequence[ToolRow]) -> list[dict[str, Any]]:
 
 
 def _open(conn: Connection, actor: Actor, agent: AgentRow, new: NewAgent) -> None:
-    made_of = made_of_stored(conn, agent, new.provider_type)
+    made_of = made_of_stored(conn, agent, agent.id, new.provider_type)
     text = compose(made_of, circumstances(conn, agent, agent.id))
     first = boot.first_messages(agent.agent_type, new.first_messages, agent.created_at, agent.timezone)
     messages.open_thread(conn, actor, agent.id, agent.id, text, fingerprint(made_of), first)

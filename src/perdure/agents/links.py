@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from perdure.agents import store
 from perdure.agents.base_tools import approval_rules, with_rules
+from perdure.agents.isolated import blocks_in, is_isolated
 from perdure.agents.tables import agents_blocks, agents_tools
 from perdure.kit.errors import Conflict, InvalidArgument, NotFound, Unprocessable
 from perdure.memory.tables import blocks
@@ -17,8 +18,10 @@ from perdure.tenancy.actor import Actor, owned
 from perdure.tools.tables import tools
 
 
-def block_ids(conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:  # noqa: ARG001
-    """The blocks an agent sees in a thread; every thread sees the same until conversations isolate some."""
+def block_ids(conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:
+    """The blocks an agent sees in a thread: a conversation may have its own in place of some."""
+    if thread_id != agent_id:
+        return [block.id for block in blocks_in(conn, agent_id, thread_id)]
     query = select(agents_blocks.c.block_id).where(agents_blocks.c.agent_id == agent_id)
     return list(conn.execute(query.order_by(agents_blocks.c.position)).scalars())
 
@@ -51,6 +54,8 @@ def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
     store.get(conn, actor, agent_id, to_change=True)
     mine = (agents_blocks.c.agent_id == agent_id) & (agents_blocks.c.block_id == block_id)
     if conn.execute(delete(agents_blocks).where(mine)).rowcount == 0:
+        if is_isolated(conn, agent_id, block_id):
+            raise Conflict(f"Block {block_id} is a conversation's own: it cannot be detached, only emptied.")
         raise NotFound(f"Block {block_id} is not attached to agent {agent_id}.")
 
 

@@ -1,12 +1,12 @@
 """Agents as rows, and what hangs on them: blocks, tools, tags."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
 
 from perdure.agents.tables import agents, agents_blocks, agents_tags, agents_tools
 from perdure.kit.clock import now
@@ -21,7 +21,7 @@ R = TypeVar("R")
 
 
 # Statements of the hot path are built once: building one costs about as much as running it.
-AGENT_IDS = bindparam("agent_ids", expanding=True)
+AGENT_IDS: BindParameter[Sequence[str]] = bindparam("agent_ids", expanding=True)
 SELECT_BLOCKS = (
     select(agents_blocks.c.agent_id, blocks)
     .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
@@ -151,6 +151,12 @@ def tags_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[
     for agent_id, tag in conn.execute(query):
         found.setdefault(agent_id, []).append(tag)
     return found
+
+
+def models_of(conn: Connection, agent_ids: Collection[str]) -> dict[str, str]:
+    """The model handles of several agents."""
+    query = select(agents.c.id, agents.c.model).where(agents.c.id.in_(agent_ids))
+    return dict(conn.execute(query).all())
 
 
 def insert_agent(conn: Connection, row: AgentRow) -> None:

@@ -74,6 +74,16 @@ agents_blocks = Table(
     ),
 )
 
+conversations_blocks = Table(
+    "conversations_blocks",
+    metadata,
+    Column("conversation_id", String, ForeignKey("conversations.id", ondelete="CASCADE"), nullable=False),
+    Column("block_id", String, ForeignKey("blocks.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("label", String, nullable=False),  # of the agent's block that this one stands in for
+    PrimaryKeyConstraint("conversation_id", "block_id"),
+    UniqueConstraint("conversation_id", "label"),
+)
+
 agents_tools = Table(
     "agents_tools",
     metadata,

@@ -43,12 +43,14 @@ async def stream_message(
     return await answer(sender, actor, agent_id, body.model_copy(update={"streaming": True}))
 
 
-async def answer(sender: Sender, actor: Actor, agent_id: str, body: SendMessage) -> Response:
+async def answer(
+    sender: Sender, actor: Actor, thread_id: str, body: SendMessage, run_type: str | None = None
+) -> Response:
     """One run, read as its caller wishes: as a stream or as one answer."""
     pings = body.streaming and body.include_pings
-    kind = "send_message_streaming" if body.streaming else "send_message"
+    kind = run_type or ("send_message_streaming" if body.streaming else "send_message")
     delivery = Delivery(kind, tokens=body.stream_tokens, pings=pings, background=body.background)
-    run = await sender.send(actor, agent_id, body, delivery)
+    run = await sender.send(actor, thread_id, body, delivery)
     if body.streaming:
         silence = sender.streams.ping_seconds if pings else None
         return event_stream(run, pings=silence, numbered=body.background)

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from perdure.kit.ids import AgentId
 from perdure.messages.schemas import ContentPart, LettaMessage, MessageType
 
 DEFAULT_MAX_STEPS = 50
@@ -74,6 +75,13 @@ class StreamMessage(SendMessage):
     """A request to the route that always streams."""
 
     streaming: bool = True
+
+
+class ConversationMessage(SendMessage):
+    """A request to a conversation, which streams unless told otherwise."""
+
+    streaming: bool = True
+    agent_id: AgentId | None = Field(None, description="Whose default conversation is meant.")
 
 
 class StopReason(BaseModel):

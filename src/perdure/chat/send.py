@@ -4,7 +4,7 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from perdure.agents import store as agents
+from perdure.agents.conversations.place import Place, find
 from perdure.chat.inputs import drafts_of
 from perdure.chat.schemas import ErrorMessage, SendOptions, StopReason
 from perdure.chat.settings import StreamSettings
@@ -47,14 +47,16 @@ class Sender:
     runner: Runner
     streams: StreamSettings
 
-    async def send(self, actor: Actor, agent_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
-        """Accept a request; the run is claimed and its input saved when this returns.
+    async def send(self, actor: Actor, thread_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
+        """Accept a request to an agent or a conversation, whichever has the thread.
 
-        Raises what is wrong with the request before anything is stored.
+        The run is claimed and its input saved when this returns. Raises what is wrong with the request
+        before anything is stored.
         """
-        agent = await self.env.db.read(agents.get, actor, agent_id)
+        place = await self.env.db.read(find, actor, thread_id)
+        agent = place.agent
         model = await self.models.resolve(actor, options.override_model or agent.model)
-        run = _run(actor, agent_id, options, delivery)
+        run = _run(actor, place, options, delivery)
         step = new_step(run, model, agent.context_window_limit or model.context_window)
         drafts = drafts_of(options, run_id=run.id, step_id=step.id)
         state = await self.env.db.write(
@@ -90,12 +92,13 @@ class Sender:
         return "error"
 
 
-def _run(actor: Actor, agent_id: str, options: SendOptions, delivery: Delivery) -> RunRow:
+def _run(actor: Actor, place: Place, options: SendOptions, delivery: Delivery) -> RunRow:
     return RunRow(
         id=new_id("run"),
         organization_id=actor.organization_id,
-        agent_id=agent_id,
-        thread_id=agent_id,
+        agent_id=place.agent.id,
+        thread_id=place.thread_id,
+        conversation_id=place.conversation_id,
         status="running",
         background=delivery.background,
         created_at=now(),

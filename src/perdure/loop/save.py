@@ -12,6 +12,8 @@ from sqlalchemy import Connection
 
 from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
+from perdure.agents.conversations import store as conversations
+from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
 from perdure.content.parts import text_of
 from perdure.loop.request import unanswered
@@ -48,9 +50,10 @@ def accept(
     provider_type: str,
 ) -> TurnState:
     """Take a request on: claim the thread, repair what a crash left, save the input, load the rest."""
-    agent = agents.get(conn, actor, run.agent_id)
+    agent = find(conn, actor, run.thread_id).agent
     runs.claim(conn, run, lease)
     thread = messages.get_thread(conn, actor, run.thread_id)  # after the claim: the thread's end is ours now
+    conversations.note_request(conn, thread)
     runs.insert_step(conn, step)
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
@@ -96,7 +99,7 @@ def save_returns(
     _save_step(conn, step)
     runs.insert_step(conn, next_step)
     state = _appended(conn, state, drafts)
-    agent = agents.get(conn, state.actor, state.agent.id)
+    agent = find(conn, state.actor, state.thread.id).agent
     return replace(
         state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, state.provider_type)
     )
@@ -135,6 +138,7 @@ def save_end(
         stop_reason=end.stop_reason,
         duration_ms=end.total_duration_ns // 1_000_000,
     )
+    conversations.note_end(conn, state.thread)
     return state
 
 

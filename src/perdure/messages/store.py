@@ -9,17 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from perdure.content.codec import from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, returns_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
-from perdure.kit.ids import new_id
+from perdure.kit.ids import is_id, new_id
 from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.messages.spoken import searchable
-from perdure.messages.tables import context_entries, messages, threads
+from perdure.messages.tables import context_entries, messages, shared_messages, threads
 from perdure.tenancy.actor import Actor, is_owned, owned
 
 TICK = timedelta(microseconds=1)
@@ -253,18 +253,33 @@ def get(conn: Connection, actor: Actor, message_id: str) -> MessageRow:
 
 
 def list_(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[MessageRow]:
-    """Stored messages whose columns equal the given values (None means any), a page of them."""
+    """Stored messages whose columns equal the given values (None means any), a page of them.
+
+    A thread's messages are those that `in_thread` tells.
+    """
     query = owned(messages, actor)
+    thread_id = equal.pop("thread_id", None)
+    if thread_id is not None:
+        query = query.where(in_thread(thread_id))
     for name, value in equal.items():
         if value is not None:
             query = query.where(messages.c[name] == value)
     return [_row(row) for row in paginate(conn, query, page, key=messages.c.created_at, id=messages.c.id)]
 
 
-def count(conn: Connection, actor: Actor, agent_id: str) -> int:
-    """How many messages an agent has stored."""
+def in_thread(thread_id: str) -> ColumnElement[bool]:
+    """The messages of a thread: those said in it, and in a fork those it shares with where it came from."""
+    said = messages.c.thread_id == thread_id
+    if is_id("agent", thread_id):  # no fork
+        return said
+    shared = select(shared_messages.c.message_id).where(shared_messages.c.thread_id == thread_id)
+    return or_(said, messages.c.id.in_(shared))
+
+
+def count(conn: Connection, actor: Actor, thread_id: str) -> int:
+    """How many messages a thread has."""
     query = select(func.count()).select_from(messages)
-    return conn.execute(query.where(is_owned(messages, actor), messages.c.agent_id == agent_id)).scalar_one()
+    return conn.execute(query.where(is_owned(messages, actor), in_thread(thread_id))).scalar_one()
 
 
 def tools_called(conn: Connection, actor: Actor, run_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables: threads, messages, and which messages are in a thread's context."""
+"""Tables: threads, messages, which of them forks share, and which are in a thread's context."""
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text
 
@@ -36,6 +36,14 @@ messages = Table(
     Index("ix_messages_agent_id_created_at", "agent_id", "created_at", "id"),
     Index("ix_messages_thread_id_created_at", "thread_id", "created_at", "id"),
     Index("ix_messages_organization_id_created_at", "organization_id", "created_at", "id"),
+)
+
+# What a fork has of the history it came from: said in another thread, belonging to this one, too.
+shared_messages = Table(
+    "shared_messages",
+    metadata,
+    Column("thread_id", String, ForeignKey("threads.id", ondelete="CASCADE"), primary_key=True),
+    Column("message_id", String, ForeignKey("messages.id", ondelete="CASCADE"), primary_key=True, index=True),
 )
 
 context_entries = Table(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from perdure.kit.clock import now
+from perdure.messages.store import in_thread
 from perdure.messages.tables import messages
 from perdure.tenancy.actor import is_owned
 from perdure.tools.base import ToolContext, ToolFailed, tool
@@ -69,7 +70,7 @@ def _search(
     matches = [_contains(word) for word in words]
     scope = [
         is_owned(messages, ctx.actor),
-        messages.c.thread_id == ctx.thread_id,
+        in_thread(ctx.thread_id),
         messages.c.role.in_(roles),
         messages.c.text != "",
         or_(messages.c.run_id.is_(None), messages.c.run_id != ctx.run_id),

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from fastapi import FastAPI
 
 import perdure
+from perdure.agents.conversations.routes import router as conversations
 from perdure.agents.routes import router as agents
+from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.openai.routes import router as openai
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
@@ -22,7 +24,19 @@ from perdure.tenancy.routes import router as tenancy
 from perdure.tools.routes import router as tools
 
 # Matching goes through the routes in this order: the busiest first.
-ROUTERS = (chat, agents, memory, runs, tools, providers, openai, tenancy, health)
+ROUTERS = (
+    chat,
+    conversation_messages,
+    agents,
+    conversations,
+    memory,
+    runs,
+    tools,
+    providers,
+    openai,
+    tenancy,
+    health,
+)
 
 
 def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None = None) -> FastAPI:

@@ -1,6 +1,7 @@
 """All tables: whoever needs the whole metadata takes it from here, so that no table is forgotten."""
 
 from perdure.agents import tables as _agents
+from perdure.agents.conversations import tables as _conversations
 from perdure.db.schema import metadata
 from perdure.memory import tables as _memory
 from perdure.messages import tables as _messages
@@ -11,4 +12,4 @@ from perdure.tools import tables as _tools
 
 __all__ = ["metadata"]
 
-DECLARED = (_agents, _memory, _messages, _providers, _runs, _tenancy, _tools)
+DECLARED = (_agents, _conversations, _memory, _messages, _providers, _runs, _tenancy, _tools)

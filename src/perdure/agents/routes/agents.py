@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from perdure.agents import secrets, store
+from perdure.agents import secrets
 from perdure.agents.create import plan_agent, store_agent
+from perdure.agents.delete import delete_agent
 from perdure.agents.filters import Filters, Included, count_agents, list_agents
 from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState, Message
@@ -84,7 +85,7 @@ async def update(
 @router.delete("/{agent_id}")
 async def delete(agent_id: AgentId, db: Db, actor: CurrentActor) -> Message:
     """Delete an agent with its messages and runs; its blocks and tools stay."""
-    await db.write(store.delete_agent, actor, agent_id)
+    await db.write(delete_agent, actor, agent_id)
     return Message(message=f"Agent {agent_id} was deleted.")
 
 

@@ -338,6 +338,48 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_threads_agent_id"), ["agent_id"], unique=False)
 
     op.create_table(
+        "conversations",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("summary", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("model", sa.String(), nullable=True),
+        sa.Column("model_settings", Json, nullable=True),
+        sa.Column("context_window_limit", sa.Integer(), nullable=True),
+        sa.Column("hidden", sa.Boolean(), nullable=False),
+        sa.Column("archived_at", Moment(), nullable=True),
+        sa.Column("last_message_at", Moment(), nullable=True),
+        sa.Column("last_run_completion", Moment(), nullable=True),
+        sa.Column("created_by_id", sa.String(), nullable=True),
+        sa.Column("last_updated_by_id", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_conversations_agent_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["id"], ["threads.id"], name=op.f("fk_conversations_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_conversations_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
+    )
+    with op.batch_alter_table("conversations", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_conversations_agent_id_created_at_id"),
+            ["agent_id", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_conversations_organization_id_created_at_id"),
+            ["organization_id", "created_at", "id"],
+            unique=False,
+        )
+
+    op.create_table(
         "messages",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -445,6 +487,43 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("context_entries", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_context_entries_message_id"), ["message_id"], unique=False)
+
+    op.create_table(
+        "conversations_blocks",
+        sa.Column("conversation_id", sa.String(), nullable=False),
+        sa.Column("block_id", sa.String(), nullable=False),
+        sa.Column("label", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["block_id"], ["blocks.id"], name=op.f("fk_conversations_blocks_block_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["conversation_id"],
+            ["conversations.id"],
+            name=op.f("fk_conversations_blocks_conversation_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("conversation_id", "block_id", name=op.f("pk_conversations_blocks")),
+        sa.UniqueConstraint(
+            "conversation_id", "label", name=op.f("uq_conversations_blocks_conversation_id_label")
+        ),
+    )
+    with op.batch_alter_table("conversations_blocks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_conversations_blocks_block_id"), ["block_id"], unique=False)
+
+    op.create_table(
+        "shared_messages",
+        sa.Column("thread_id", sa.String(), nullable=False),
+        sa.Column("message_id", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["message_id"], ["messages.id"], name=op.f("fk_shared_messages_message_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["thread_id"], ["threads.id"], name=op.f("fk_shared_messages_thread_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("thread_id", "message_id", name=op.f("pk_shared_messages")),
+    )
+    with op.batch_alter_table("shared_messages", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_shared_messages_message_id"), ["message_id"], unique=False)
 
     op.create_table(
         "steps",
