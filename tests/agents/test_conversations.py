@@ -169,7 +169,7 @@ def test_isolated_blocks_are_in_no_list_of_blocks(client, agent):
 
 
 def test_an_unknown_label_leaves_nothing_behind(client, agent):
-    with pytest.raises(BadRequestError, match="isolated_block_labels: .* nothing.*human"):
+    with pytest.raises(BadRequestError, match=r"isolated_block_labels: .* nothing.*human"):
         begin(client, agent, isolated_block_labels=["human", "nothing"])
     assert client.conversations.list(agent_id=agent.id) == []
     shown = client.blocks.list(extra_query={"show_hidden_blocks": True, "label": "human"})

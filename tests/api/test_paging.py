@@ -26,6 +26,10 @@ def agent_id(client: Letta, scripted: ScriptedModel, model_name: str) -> str:
         )
         for i in range(COUNT)
     ]
+    for i in range(COUNT):
+        conversation = client.conversations.create(agent_id=agents[0].id)
+        if i < COUNT - 2:
+            list(client.conversations.messages.create(conversation.id, input="hi"))
     for _ in range(COUNT):
         client.agents.messages.create(agents[0].id, input="hi")
     return agents[0].id
@@ -40,6 +44,11 @@ LISTS: dict[str, Callable[[Letta, str, Any], Iterable[Any]]] = {
     "tools of an agent": lambda c, agent, page: c.agents.tools.list(agent, **page),
     "messages of an agent": lambda c, agent, page: c.agents.messages.list(agent, **page),
     "all messages": lambda c, _, page: all_messages(c, page),
+    "conversations": lambda c, _, page: all_conversations(c, page),
+    "conversations by last run": lambda c, _, page: all_conversations(
+        c, {"order_by": "last_run_completion", **page}
+    ),
+    "messages of a fork": lambda c, agent, page: c.conversations.messages.list(fork_of(c, agent), **page),
     "runs": lambda c, _, page: c.runs.list(**page),
     "steps": lambda c, _, page: c.steps.list(**page),
     "steps of a run": lambda c, agent, page: c.runs.steps.list(run_of(c, agent), **page),
@@ -62,6 +71,24 @@ def all_messages(client: Letta, page: dict[str, Any]) -> Iterable[Any]:
     while more := client.messages.list(after=seen[-1].id, **page) if seen else client.messages.list(**page):
         seen += more
     return seen
+
+
+def all_conversations(client: Letta, page: dict[str, Any]) -> Iterable[Any]:
+    """The client does not page this list by itself."""
+    seen: list[Any] = []
+    while more := client.conversations.list(**page, **({"after": seen[-1].id} if seen else {})):
+        seen += more
+    return seen
+
+
+def fork_of(client: Letta, agent_id: str) -> str:
+    """A fork of the agent's own history, the same one every time."""
+    made = client.conversations.list(agent_id=agent_id, summary_search="fork")
+    if made:
+        return made[0].id
+    forked = client.conversations.fork("default", agent_id=agent_id)
+    list(client.conversations.messages.create(forked.id, input="hi"))
+    return client.conversations.update(forked.id, summary="fork").id
 
 
 def key_of(item: Any) -> tuple[str, str | None]:

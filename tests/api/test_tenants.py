@@ -23,6 +23,8 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/agents/{agent_id}/core-memory/blocks/{block_label}"): {"value": "changed"},
     ("PATCH", "/v1/agents/{agent_id}/tools/approval/{tool_name}"): {"requires_approval": True},
     ("PATCH", "/v1/agents/{agent_id}"): {"name": "changed"},
+    ("POST", "/v1/conversations/{conversation_id}/messages"): {"input": "hello"},
+    ("PATCH", "/v1/conversations/{conversation_id}"): {"summary": "changed"},
     ("PATCH", "/v1/blocks/{block_id}"): {"value": "changed"},
     ("PATCH", "/v1/steps/{step_id}/feedback"): {"feedback": "positive"},
     ("PATCH", "/v1/providers/{provider_id}"): {"api_key": "changed"},
@@ -43,7 +45,17 @@ class World:
     def everything(self) -> dict[str, Any]:
         """What the organization sees of its own, to compare before and after."""
         agent = self.ids["agent_id"]
-        lists = ("agents", "blocks", "tools", "providers", "runs", "steps", "messages", "tags")
+        lists = (
+            "agents",
+            "blocks",
+            "tools",
+            "providers",
+            "runs",
+            "steps",
+            "messages",
+            "tags",
+            "conversations",
+        )
         paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/core-memory/blocks"]
         return {path: self.ask("GET", path).json() for path in paths}
 
@@ -82,6 +94,14 @@ def populate(http: httpx.Client, scripted: Any) -> World:
             f"/v1/agents/{agent['id']}/messages", json={"messages": [{"role": "user", "content": "hi"}]}
         )
     )
+    begun = http.post(
+        "/v1/conversations/",
+        params={"agent_id": agent["id"]},
+        json={"summary": "secret", "isolated_block_labels": ["human"]},
+    )
+    conversation = created(begun)
+    sent = {"input": "hi", "streaming": False}
+    created(http.post(f"/v1/conversations/{conversation['id']}/messages", json=sent))
     block = created(http.post("/v1/blocks/", json={"label": "loose", "value": "secret"}))
     provider = created(
         http.post(
@@ -100,6 +120,7 @@ def populate(http: httpx.Client, scripted: Any) -> World:
         "block_id": block["id"],
         "tool_id": agent["tools"][0]["id"],
         "provider_id": provider["id"],
+        "conversation_id": conversation["id"],
         "run_id": step["run_id"],
         "step_id": step["id"],
         "message_id": said["messages"][-1]["id"],
