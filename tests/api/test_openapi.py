@@ -17,7 +17,6 @@ MISSING = {
     ("GET /v1/agents*", "query", "include_relationships"): "older spelling of `include`, which we have",
     ("GET /v1/blocks/{}/agents", "query", "include_relationships"): "older spelling of `include`",
     ("GET /v1/blocks", "query", "identifier_keys identity_id"): "identities are a later issue",
-    ("GET /v1/agents/{}/context", "query", "conversation_id"): "conversations are the next issue",
     ("GET /v1/steps", "query", "project_id tags trace_ids"): "cloud only, or never set by anybody",
     ("*", "answer", "organization_id base_template_id project_id template_id"): "internal or cloud only",
     (
@@ -38,15 +37,20 @@ MISSING = {
         "tool_exec_environment_variables",
     ): "accepted as an alias of `secrets`, shown under one name",
     (
-        "POST /v1/agents/{}/messages*",
+        "POST /v1/*/{}/messages*",
         "body",
         "client_skills client_tools include_compaction_messages",
     ): "client tools and compaction are the next issue",
     (
-        "POST /v1/agents/{}/messages*",
+        "POST /v1/*/{}/messages*",
         "body",
         "enable_thinking return_logprobs return_token_ids top_logprobs",
     ): "without effect, or for one vendor's training server",
+    (
+        "POST /v1/conversations/{}/recompile",
+        "body",
+        "compaction_settings",
+    ): "compiling a prompt compacts nothing",
     ("POST /v1/agents/{}/messages/stream", "answer", "*"): "we declare it as the event stream it is",
     (
         "POST /v1/chat/completions",
@@ -64,6 +68,19 @@ ADDED = {
     ("GET /v1/agents*", "query", "show_hidden_agents"): "undocumented there",
     ("GET /v1/blocks*", "query", "show_hidden_blocks"): "undocumented there",
     ("GET /v1/blocks/count", "query", "*"): "counts with the same filters as the list",
+    (
+        "*/v1/conversations*",
+        "answer",
+        "archived archived_at context_window_limit description",
+    ): "the official client has them",
+    (
+        "*/v1/conversations*",
+        "body",
+        "archived context_window_limit description hidden",
+    ): "the official client sends them",
+    ("*/v1/conversations*", "query", "archive_status hidden message_id"): "the official client sends them",
+    ("*/v1/conversations*", "answer", "last_run_completion"): "lists can be ordered by it",
+    ("GET /v1/conversations", "query", "before"): "all lists page alike",
     (
         "GET /v1/models",
         "answer",
