@@ -22,6 +22,7 @@ from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure, Runner
+from perdure.runs.stop import Stop
 from perdure.runs.store import LeaseLost, RunRow
 from perdure.tenancy.actor import Actor
 
@@ -62,14 +63,16 @@ class Sender:
         state = await self.env.db.write(
             save.accept, actor, run, self.env.lease, drafts, step, model.provider_type
         )
-        turn = Turn(self.env, Order(run, model, options.max_steps, options.override_system), state, step)
+        stop = Stop()
+        order = Order(run, model, options.max_steps, options.override_system)
+        turn = Turn(self.env, order, state, step, stop)
         projection = Projection(
             run.id,
             delivery.tokens,
             options.include_return_message_types,
             _message_tool(agent.agent_type, options),
         )
-        return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run))
+        return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run), stop)
 
     def _failed(self, run: RunRow) -> OnFailure:
         async def failed(error: Exception) -> Frames:

@@ -13,6 +13,7 @@ from perdure.loop.approvals import NOT_APPROVED
 from perdure.messages.store import MessageRow
 from perdure.tools.envelope import envelope
 
+CANCELLED = "This call was cancelled; it may or may not have taken effect."
 UNKNOWN_OUTCOME = (
     "This call was interrupted before its outcome was recorded; it may or may not have taken effect. "
     "Check before you call it again."
@@ -78,6 +79,11 @@ def _tell(told: list[Message], message: Message) -> None:
 
 def _unknown(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
     return tuple(ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error") for call in calls)
+
+
+def cancelled(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
+    """Returns for calls that were broken off when their turn was cancelled."""
+    return tuple(ToolReturn(call.id, call.name, CANCELLED, "error") for call in calls)
 
 
 def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from perdure.agents import links
-from perdure.content.parts import Part, ToolCall
+from perdure.content.parts import Part, ToolCall, ToolReturn
 from perdure.db import Database
 from perdure.kit.clock import monotonic_ns, now
 from perdure.kit.errors import PerdureError
@@ -33,6 +33,7 @@ from perdure.loop.decide import (
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.nudge import nudge_parts
+from perdure.loop.request import cancelled
 from perdure.loop.save import RunEnd, TurnState
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.loop.traces import TraceLog
@@ -40,6 +41,7 @@ from perdure.messages.store import Draft
 from perdure.providers.base import Exchange, Usage
 from perdure.providers.entries import ResolvedModel
 from perdure.runs.runner import RunInterrupted
+from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import Lease, RunRow, StepRow, Tokens
 from perdure.tools.base import ToolContext
 from perdure.tools.dispatch import Dispatcher
@@ -76,6 +78,7 @@ class Turn:
     order: Order
     state: TurnState
     step: StepRow
+    stop: Stop = field(default_factory=Stop)
     rules: ToolRules = field(init=False)
     progress: Progress = field(default_factory=Progress)
     tokens: Tokens = field(default_factory=Tokens)
@@ -120,9 +123,14 @@ class Turn:
             builder = AnswerBuilder(self.order.model.provider_type, asking.parallel)
             message_id = new_id("message")
             self._saying = (builder, message_id)
-            async with aclosing(self._ask(asking, builder, message_id)) as deltas:
-                async for delta in deltas:
-                    yield delta
+            try:
+                async with aclosing(self._ask(asking, builder, message_id)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            except Stopped:
+                async for event in self._end("cancelled", [self._answer(builder.partial(), message_id)]):
+                    yield event
+                return
             answer = builder.answer()
             self._count(answer.usage)
             async with aclosing(self._act(answer, message_id)) as events:
@@ -138,13 +146,14 @@ class Turn:
         asked = monotonic_ns()
         first: int | None = None
         try:
-            async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:
-                async for event in events:
-                    if first is None:
-                        first = monotonic_ns()
-                        self.ttft_ns = self.ttft_ns or first - self.started
-                    if kept := builder.add(event):
-                        yield Delta(kept, message_id, self.step.id)
+            with self.stop.interruptible():
+                async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:
+                    async for event in events:
+                        if first is None:
+                            first = monotonic_ns()
+                            self.ttft_ns = self.ttft_ns or first - self.started
+                        if kept := builder.add(event):
+                            yield Delta(kept, message_id, self.step.id)
         finally:
             self.step = replace(
                 self.step, model_ns=monotonic_ns() - asked, ttft_ns=first - asked if first else None
@@ -199,13 +208,13 @@ class Turn:
         for message in self.state.context[known:]:
             yield Saved(message)
         began = monotonic_ns()
-        results = await self.env.dispatcher.call_all(
-            self._tool_context(),
-            calls,
-            {t.name: t for t in self.state.tools},
-            self.rules,
-            self.progress.history,
-        )
+        try:
+            with self.stop.interruptible():
+                results = await self._call(calls)
+        except Stopped:
+            async for event in self._end("cancelled", [self._draft("tool", cancelled(calls), is_err=True)]):
+                yield event
+            return
         self.step = replace(self.step, tools_ns=monotonic_ns() - began)
         self.progress = progressed(self.progress, calls, results)
         returned = [self._draft("tool", tuple(results), is_err=all(r.status == "error" for r in results))]
@@ -213,6 +222,12 @@ class Turn:
         end = after.reason if isinstance(after, Finish) else None
         async for event in self._end(end, returned) if end else self._go_on(returned):
             yield event
+
+    async def _call(self, calls: Sequence[ToolCall]) -> list[ToolReturn]:
+        tools = {tool.name: tool for tool in self.state.tools}
+        return await self.env.dispatcher.call_all(
+            self._tool_context(), calls, tools, self.rules, self.progress.history
+        )
 
     async def _go_on(self, drafts: Sequence[Draft]) -> AsyncGenerator[Saved | Ended, None]:
         """Save and take the next step, or end where the steps are used up."""
@@ -235,7 +250,7 @@ class Turn:
         known = len(self.state.context)
         kept = [draft for draft in drafts if draft.parts]
         self.state = await self.env.db.write(
-            save.save_end, self.state, self._done("success", reason), kept, self._run_end(reason)
+            save.save_end, self.state, self._done(ended_as(reason), reason), kept, self._run_end(reason)
         )
         for message in self.state.context[known:]:
             yield Saved(message)
@@ -279,6 +294,11 @@ class Turn:
             timezone=self.state.agent.timezone,
             blocks=links,
         )
+
+
+def ended_as(reason: str) -> str:
+    """The status of a step that ended its turn for this reason."""
+    return "cancelled" if reason == "cancelled" else "success"
 
 
 def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:

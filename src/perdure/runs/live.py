@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from perdure.runs.stop import Stop
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -23,8 +25,9 @@ class Frame:
 class LiveRun:
     """Frames in a list that grows; any number of readers follow it, each at its own pace."""
 
-    def __init__(self, run_id: str):
+    def __init__(self, run_id: str, stop: Stop | None = None):
         self.run_id = run_id
+        self.stop = stop or Stop()
         self.frames: list[Frame] = []
         self.done = False
         self.failure: Exception | None = None

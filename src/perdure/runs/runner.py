@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
 from pydantic import BaseModel
@@ -10,10 +10,14 @@ from pydantic import BaseModel
 from perdure.db import Database
 from perdure.kit.errors import Unavailable
 from perdure.runs import store
+from perdure.runs.cancel import marked
 from perdure.runs.live import LiveRun
+from perdure.runs.stop import Stop
 from perdure.runs.store import Lease
 
 log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 0.25
 
 Frames = AsyncGenerator[tuple[BaseModel, str | None], None]
 OnFailure = Callable[[Exception], Awaitable[Frames]]
@@ -33,31 +37,42 @@ class Runner:
         self.db = db
         self.lease = lease
         self.live: dict[str, LiveRun] = {}
-        self._heart: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._lost: set[str] = set()
 
     async def start(self) -> None:
-        """Begin renewing leases."""
-        self._heart = asyncio.create_task(self._beat(), name="lease-heartbeat")
+        """Begin renewing leases, and looking for cancellations that came in elsewhere."""
+        self._tasks = [
+            asyncio.create_task(self._repeat(self.lease.seconds / 3, self._renew), name="lease-heartbeat"),
+            asyncio.create_task(self._repeat(WATCH_SECONDS, self._obey), name="cancellations"),
+        ]
 
     async def close(self, patience: float = 5.0) -> None:
         """Let running runs end for a while, then stop them; each notes how it ended."""
         tasks = {run.task for run in self.live.values() if run.task}
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
-        rest = {task for task in tasks if not task.done()}
-        if self._heart:
-            rest.add(self._heart)
+        rest = {*self._tasks, *(task for task in tasks if not task.done())}
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
 
-    def drive(self, run_id: str, frames: Frames, on_failure: OnFailure) -> LiveRun:
-        """Start working on a claimed run; `on_failure` says what frames end a run that broke."""
-        live = LiveRun(run_id)
+    def drive(self, run_id: str, frames: Frames, on_failure: OnFailure, stop: Stop | None = None) -> LiveRun:
+        """Start working on a claimed run; `on_failure` says what frames end a run that broke.
+
+        `stop` is how whoever makes the frames learns that they are not wanted any more.
+        """
+        live = LiveRun(run_id, stop)
         self.live[run_id] = live
         live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=run_id)
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
+
+    def cancel(self, run_ids: Iterable[str]) -> None:
+        """Stop those of these runs that are at work here; they end by themselves, soon."""
+        for run_id in run_ids:
+            if run_id in self.live:
+                self.live[run_id].stop.request()
 
     def _forget(self, live: LiveRun) -> None:
         self.live.pop(live.run_id, None)
@@ -76,28 +91,32 @@ class Runner:
             await _copy(await on_failure(failure), live)
         live.finish(failure)
 
-    async def _beat(self) -> None:
-        lost: set[str] = set()
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do this every so often while there are runs; a database that fails is asked again."""
         while True:
-            await asyncio.sleep(self.lease.seconds / 3)
+            await asyncio.sleep(seconds)
             try:
-                lost = await self._renew(lost)
+                if self.live:
+                    await work()
             except Exception:
-                log.warning("leases could not be renewed; trying again", exc_info=True)
+                log.warning("runs could not be looked after; trying again", exc_info=True)
 
-    async def _renew(self, missed: set[str]) -> set[str]:
-        """Extend all leases; returns the runs that are not ours any more, and stops those `missed` before.
+    async def _renew(self) -> None:
+        """Extend all leases; stop the runs that are not ours any more.
 
-        Once is not enough: a run may be ending at this very moment.
+        Missing once is not enough: a run may be ending at this very moment.
         """
         mine = set(self.live)
-        lost = mine - await self.db.write(store.renew, self.lease, list(mine)) if mine else set[str]()
-        for run_id in lost & missed:
+        lost = mine - await self.db.write(store.renew, self.lease, list(mine))
+        for run_id in lost & self._lost:
             run = self.live.get(run_id)
             if run and run.task:
                 log.warning("lost the lease of a run", extra={"run_id": run_id})
                 run.task.cancel()
-        return lost
+        self._lost = lost
+
+    async def _obey(self) -> None:
+        self.cancel(await self.db.read(marked, self.lease, list(self.live)))
 
 
 async def _copy(frames: Frames, live: LiveRun) -> None:

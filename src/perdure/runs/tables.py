@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    false,
     text,
 )
 
@@ -34,6 +35,7 @@ runs = Table(
     Column("total_duration_ns", BigInteger),
     Column("lease_owner", String),
     moment("lease_expires"),
+    Column("cancel_requested", Boolean, nullable=False, server_default=false()),
     Column("attempt", Integer, nullable=False),
     moment("created_at", nullable=False),
     moment("completed_at"),

@@ -1,0 +1,76 @@
+"""Routes: stop what an agent is doing. What was said stays, and the next message works."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection
+
+from perdure.agents import store as agents
+from perdure.agents.conversations.place import ThreadName, find, thread_of
+from perdure.chat.routes import CurrentSender
+from perdure.chat.send import Sender
+from perdure.kit.errors import Conflict
+from perdure.kit.ids import AgentId, RunId
+from perdure.kit.paging import Page
+from perdure.runs import store as runs
+from perdure.runs.cancel import active_runs, request_cancel, statuses
+from perdure.runs.store import RunFilter, Status
+from perdure.tenancy.actor import Actor, CurrentActor
+
+router = APIRouter(prefix="/v1", tags=["messages"])
+
+PATIENCE_SECONDS = 5.0
+LOOK_SECONDS = 0.02
+
+
+class CancelRuns(BaseModel):
+    """Which runs to stop; without any, whatever the agent is doing."""
+
+    run_ids: Annotated[list[RunId], Field(min_length=1)] | None = None
+
+
+@router.post("/agents/{agent_id}/messages/cancel")
+async def cancel_agent_runs(
+    agent_id: AgentId, actor: CurrentActor, sender: CurrentSender, body: CancelRuns | None = None
+) -> dict[str, Status]:
+    """Stop runs of an agent, and tell how each stands then."""
+    db = sender.env.db
+    await db.read(agents.get, actor, agent_id)
+    ids = (body and body.run_ids) or await db.read(_at_work_or_latest, actor, agent_id)
+    return await cancel(sender, actor, agent_id, ids)
+
+
+@router.post("/conversations/{conversation_id}/cancel")
+async def cancel_conversation_runs(
+    conversation_id: ThreadName, actor: CurrentActor, sender: CurrentSender, agent_id: AgentId | None = None
+) -> dict[str, Status]:
+    """Stop what is going on in a conversation."""
+    db = sender.env.db
+    place = await db.read(find, actor, thread_of(conversation_id, agent_id))
+    ids = await db.read(active_runs, actor, agent_id=place.agent.id, thread_id=place.thread_id)
+    return await cancel(sender, actor, place.agent.id, ids)
+
+
+async def cancel(sender: Sender, actor: Actor, agent_id: str, ids: Sequence[str]) -> dict[str, Status]:
+    """Ask for the end of runs wherever they are worked on, and wait for it."""
+    if not ids:
+        raise Conflict("There is no run to cancel: nothing is going on.")
+    db = sender.env.db
+    await db.write(request_cancel, actor, agent_id, ids)
+    sender.runner.cancel(ids)
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = await db.read(statuses, ids)
+        if "running" not in found.values() or time.monotonic() > patience:
+            return found
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _at_work_or_latest(conn: Connection, actor: Actor, agent_id: str) -> list[str]:
+    """The runs at work; else the latest one, so that a caller who is too late learns how it ended."""
+    latest = runs.list_runs(conn, actor, Page(limit=1), RunFilter(agent_ids=[agent_id]))
+    return active_runs(conn, actor, agent_id=agent_id) or [run.id for run in latest]
