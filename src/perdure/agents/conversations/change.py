@@ -16,7 +16,7 @@ PLAIN = ("summary", "description", "model", "context_window_limit", "last_messag
 
 def change(conn: Connection, actor: Actor, conversation_id: str, body: UpdateConversation) -> None:
     """Store a PATCH."""
-    before = store.get(conn, actor, conversation_id)
+    before = store.get(conn, actor, conversation_id, to_change=True)
     store.update_conversation(conn, actor, conversation_id, _columns(body, before))
 
 

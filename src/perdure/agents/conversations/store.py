@@ -57,10 +57,14 @@ NOTE_REQUEST = update(conversations).where(THIS).values(last_message_at=bindpara
 NOTE_END = update(conversations).where(THIS).values(last_run_completion=bindparam("at"))
 
 
-def get(conn: Connection, actor: Actor, conversation_id: str) -> ConversationRow:
-    """The conversation, or `ConversationNotFound`."""
+def get(conn: Connection, actor: Actor, conversation_id: str, *, to_change: bool = False) -> ConversationRow:
+    """The conversation, or `ConversationNotFound`.
+
+    `to_change` holds it until the transaction ends, so that two changes at once both count.
+    """
     wanted = {"conversation_id": conversation_id, "organization_id": actor.organization_id}
-    row = conn.execute(SELECT_CONVERSATION, wanted).first()
+    query = SELECT_CONVERSATION.with_for_update(key_share=True) if to_change else SELECT_CONVERSATION
+    row = conn.execute(query, wanted).first()
     if row is None:
         raise ConversationNotFound(conversation_id)
     return picked(ConversationRow, row)
