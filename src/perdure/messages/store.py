@@ -182,7 +182,8 @@ def _values(row: MessageRow) -> dict[str, Any]:
     return values | {"parts": to_json(row.parts), "text": searchable(row.parts)}
 
 
-def _row(row: Row[Any]) -> MessageRow:
+def message_row(row: Row[Any]) -> MessageRow:
+    """The message of a full row of `messages`."""
     values: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
     values["parts"] = from_json(row.parts)
     return MessageRow(**values)
@@ -190,7 +191,7 @@ def _row(row: Row[Any]) -> MessageRow:
 
 def context(conn: Connection, thread_id: str) -> list[MessageRow]:
     """What the model sees of a thread, in order, the compiled system message first."""
-    return [_row(row) for row in conn.execute(SELECT_CONTEXT, {"thread_id": thread_id})]
+    return [message_row(row) for row in conn.execute(SELECT_CONTEXT, {"thread_id": thread_id})]
 
 
 def context_ids(conn: Connection, thread_id: str) -> list[str]:
@@ -249,7 +250,7 @@ def get(conn: Connection, actor: Actor, message_id: str) -> MessageRow:
     row = conn.execute(owned(messages, actor).where(messages.c.id == message_id)).first()
     if row is None:
         raise MessageNotFound(f"No message {message_id}.")
-    return _row(row)
+    return message_row(row)
 
 
 def list_(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[MessageRow]:
@@ -264,7 +265,9 @@ def list_(conn: Connection, actor: Actor, page: Page, **equal: Any) -> list[Mess
     for name, value in equal.items():
         if value is not None:
             query = query.where(messages.c[name] == value)
-    return [_row(row) for row in paginate(conn, query, page, key=messages.c.created_at, id=messages.c.id)]
+    return [
+        message_row(row) for row in paginate(conn, query, page, key=messages.c.created_at, id=messages.c.id)
+    ]
 
 
 def in_thread(thread_id: str) -> ColumnElement[bool]:

@@ -5,16 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
-
 from perdure.kit.clock import now
-from perdure.messages.store import in_thread
-from perdure.messages.tables import messages
-from perdure.tenancy.actor import is_owned
+from perdure.messages.search import Search, search
+from perdure.messages.spoken import searchable
+from perdure.messages.store import MessageRow
 from perdure.tools.base import ToolContext, ToolFailed, tool
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
-SHOWN = 500
 
 
 @tool("letta_core", parallel=True)
@@ -39,8 +36,16 @@ async def conversation_search(
     first, last = _moment("start_date", start_date, zone), _moment("end_date", end_date, zone)
     if last and end_date and DAY.match(end_date):
         last = (last.astimezone(zone) + timedelta(days=1)).astimezone(UTC)  # the zone's day: 23 or 25 hours
-    wanted = tuple(roles or ("assistant", "user"))
-    found = await ctx.db.read(_search, ctx, query or "", wanted, max(1, limit), first, last)
+    wanted = Search(
+        query=query or "",
+        roles=roles or ("assistant", "user"),
+        thread_id=ctx.thread_id,
+        start=first,
+        end=last,
+        except_run=ctx.run_id,
+        limit=max(1, limit),
+    )
+    found = await ctx.db.read(search, ctx.actor, wanted)
     message = f"Found {len(found)} of the latest matching messages." if found else "No message matches."
     return {"message": message, "results": [_shown(row, ctx) for row in found]}
 
@@ -56,55 +61,13 @@ def _moment(field: str, value: str | None, zone: ZoneInfo) -> datetime | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _search(
-    conn: Connection,
-    ctx: ToolContext,
-    query: str,
-    roles: tuple[str, ...],
-    limit: int,
-    first: datetime | None,
-    last: datetime | None,
-) -> list[Any]:
-    """Messages with any of the words, those with the most of them first, then the latest."""
-    words = list(dict.fromkeys(re.findall(r"\w+", query.lower())))
-    matches = [_contains(word) for word in words]
-    scope = [
-        is_owned(messages, ctx.actor),
-        in_thread(ctx.thread_id),
-        messages.c.role.in_(roles),
-        messages.c.text != "",
-        or_(messages.c.run_id.is_(None), messages.c.run_id != ctx.run_id),
-    ]
-    if first:
-        scope.append(messages.c.created_at >= first)
-    if last:
-        scope.append(messages.c.created_at < last)
-    found = select(messages).where(and_(*scope), or_(*matches) if matches else and_(True))
-    rows = conn.execute(found.order_by(messages.c.created_at.desc()).limit(SHOWN)).all()
-    ranked = sorted(rows, key=lambda row: -sum(word in row.text.lower() for word in words))
-    return list(ranked[:limit])
-
-
-def _contains(word: str) -> ColumnElement[bool]:
-    """Messages with a word in any case; databases know the cases of ASCII letters only."""
-    spellings = {word} if word.isascii() else {word, word.capitalize(), word.upper()}
-    lowered = func.lower(messages.c.text)
-    return or_(
-        *(lowered.contains(word, autoescape=True) for word in {_ascii_lower(each) for each in spellings})
-    )
-
-
-def _ascii_lower(word: str) -> str:
-    return "".join(letter.lower() if letter.isascii() else letter for letter in word)
-
-
-def _shown(row: Any, ctx: ToolContext) -> dict[str, Any]:
-    at: datetime = row.created_at.astimezone(ZoneInfo(ctx.timezone))
+def _shown(row: MessageRow, ctx: ToolContext) -> dict[str, Any]:
+    at = row.created_at.astimezone(ZoneInfo(ctx.timezone))
     return {
         "timestamp": at.isoformat(timespec="seconds"),
         "time_ago": ago(now() - row.created_at),
         "role": row.role,
-        "content": row.text,
+        "content": searchable(row.parts),
     }
 
 

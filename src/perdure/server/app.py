@@ -12,6 +12,7 @@ from perdure.chat.openai.routes import router as openai
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
 from perdure.memory.routes import router as memory
+from perdure.messages.routes import router as messages
 from perdure.providers.base import ModelClient
 from perdure.providers.routes import router as providers
 from perdure.runs.routes import router as runs
@@ -33,6 +34,7 @@ ROUTERS = (
     runs,
     tools,
     providers,
+    messages,
     openai,
     tenancy,
     health,
