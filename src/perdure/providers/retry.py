@@ -2,11 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 from perdure.providers.base import Exchange, ModelClient, ModelError, ModelEvent, ModelRequest
+from perdure.providers.preview import body_of
 
 TRIES = 3
 FIRST_WAIT = 0.5
@@ -42,6 +44,10 @@ class Retrying:
                 if begun or not error.retryable or attempt == self.tries or wait > self.max_wait:
                     raise
             await asyncio.sleep(wait)
+
+    def body(self, request: ModelRequest) -> Mapping[str, Any]:
+        """What the client would send; see `Previewable`."""
+        return body_of(self.client, request)
 
 
 def with_retries(

@@ -8,7 +8,10 @@ import perdure
 from perdure.agents.conversations.routes import router as conversations
 from perdure.agents.routes import router as agents
 from perdure.chat.conversations import router as conversation_messages
+from perdure.chat.generate import router as generate
 from perdure.chat.openai.routes import router as openai
+from perdure.chat.preview import router as preview
+from perdure.chat.reset import router as reset
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
 from perdure.memory.routes import router as memory
@@ -35,6 +38,9 @@ ROUTERS = (
     tools,
     providers,
     messages,
+    generate,
+    preview,
+    reset,
     openai,
     tenancy,
     health,

@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 from perdure.providers.base import Exchange, ModelClient, ModelEvent, ModelRequest, ModelUnavailable
 from perdure.providers.endpoint import Endpoint
+from perdure.providers.preview import body_of
 from perdure.providers.vendors.compatible import reasons
 from perdure.providers.vendors.wire import anthropic_client, chat_client, responses_client
 
@@ -52,8 +54,14 @@ class OpenAIClient:
         self, request: ModelRequest, exchange: Exchange | None = None
     ) -> AsyncGenerator[ModelEvent, None]:
         """Ask; see `ModelClient`."""
-        client = self.responses if reasons(request.model) else self.chat
-        return client.stream(request, exchange)
+        return self._of(request).stream(request, exchange)
+
+    def body(self, request: ModelRequest) -> Mapping[str, Any]:
+        """What would be sent; see `Previewable`."""
+        return body_of(self._of(request), request)
+
+    def _of(self, request: ModelRequest) -> ModelClient:
+        return self.responses if reasons(request.model) else self.chat
 
 
 @dataclass(frozen=True, slots=True)

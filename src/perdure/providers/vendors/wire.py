@@ -67,6 +67,10 @@ class WireClient:
         for event in answer.finish():
             yield event
 
+    def body(self, request: ModelRequest) -> Mapping[str, Any]:
+        """What would be sent; see `Previewable`."""
+        return self.format.body(request)
+
     async def _frames(self, request: ModelRequest, exchange: Exchange) -> AsyncGenerator[bytes]:
         body = orjson.dumps(self.format.body(request))
         url = self.format.url(request.model)

@@ -1,0 +1,98 @@
+"""What a message would make the server send to the model, without sending or storing anything."""
+
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from perdure.agents import store as agents
+from perdure.agents.compiled import compiled_prompt
+from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
+from perdure.chat.inputs import drafts_of
+from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
+from perdure.db import Database, Db
+from perdure.kit.clock import now
+from perdure.kit.ids import AgentId, new_id
+from perdure.loop.asking import ask
+from perdure.loop.decide import Progress
+from perdure.loop.request import unanswered
+from perdure.loop.save import TurnState
+from perdure.messages import store as messages
+from perdure.messages.store import Draft, MessageRow
+from perdure.providers.catalog import CurrentModels, Models
+from perdure.providers.preview import body_of
+from perdure.runs.store import Lease
+from perdure.tenancy.actor import Actor, CurrentActor
+from perdure.tools.rules import ToolRules
+
+router = APIRouter(prefix="/v1", tags=["messages"])
+NOBODY = Lease("", 0)
+
+
+@router.post("/agents/{agent_id}/messages/preview-raw-payload", response_model=dict[str, Any])
+async def preview_model_request(
+    agent_id: AgentId, body: SendMessage, db: Db, actor: CurrentActor, models: CurrentModels
+) -> Response:
+    """The body of the first call of the model that this message would cause."""
+    return await preview(db, models, actor, agent_id, body)
+
+
+@router.post("/conversations/{conversation_id}/messages/preview-raw-payload", response_model=dict[str, Any])
+async def preview_conversation_model_request(
+    conversation_id: ThreadName, body: ConversationMessage, db: Db, actor: CurrentActor, models: CurrentModels
+) -> Response:
+    """The same for a message to a conversation."""
+    return await preview(db, models, actor, thread_of(conversation_id, body.agent_id), body)
+
+
+async def preview(
+    db: Database, models: Models, actor: Actor, thread_id: str, options: SendOptions
+) -> Response:
+    """What the loop would ask in its first step, in the form of the model's vendor."""
+    drafts = drafts_of(options, run_id="", step_id="")
+    place = await db.read(find, actor, thread_id)
+    model = await models.resolve(actor, options.override_model or place.agent.model)
+    state = await db.read(foresee, actor, place, drafts, model.provider_type)
+    rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
+    asking = ask(state, rules, Progress(), model, options.override_system)
+    return Response(orjson.dumps(body_of(model.client, asking.request)), media_type="application/json")
+
+
+def foresee(
+    conn: Connection, actor: Actor, place: Place, drafts: list[Draft], provider_type: str
+) -> TurnState:
+    """What a turn would begin with if these messages were accepted now."""
+    agent = place.agent
+    thread = messages.get_thread(conn, actor, place.thread_id)
+    context = messages.context(conn, thread.id)
+    if agent.message_buffer_autoclear:
+        context = context[:1]
+    lost = unanswered(context)
+    if lost:
+        drafts = [Draft("tool", lost), *drafts]
+    return TurnState(
+        run_id="",
+        lease=NOBODY,
+        provider_type=provider_type,
+        actor=actor,
+        agent=agent,
+        thread=thread,
+        tools=tuple(agents.tools_of(conn, agent.id)),
+        prompt=compiled_prompt(conn, agent, thread.id, provider_type, save=False),
+        context=(*context, *(_unsaid(place, draft) for draft in drafts)),
+    )
+
+
+def _unsaid(place: Place, draft: Draft) -> MessageRow:
+    return MessageRow(
+        id=new_id("message"),
+        organization_id=place.agent.organization_id,
+        agent_id=place.agent.id,
+        thread_id=place.thread_id,
+        role=draft.role,
+        parts=draft.parts,
+        created_at=now(),
+        name=draft.name,
+    )
