@@ -236,6 +236,13 @@ def test_a_fork_until_a_message_and_a_hidden_one(client, agent):
     assert len(client.conversations.list(archive_status="all")) == 1
 
 
+def test_an_empty_conversation_can_be_forked(client, agent):
+    forked = client.conversations.fork(begin(client, agent).id)
+    assert len(forked.in_context_message_ids) == 1
+    say_to(client, forked, "one")
+    assert contents(client, forked) == ["one", "ok"]
+
+
 def test_the_agents_own_history_can_be_forked(client, agent):
     client.agents.messages.create(agent.id, input="one")
     for forked in (

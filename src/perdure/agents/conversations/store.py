@@ -88,11 +88,10 @@ def insert_conversation(conn: Connection, row: ConversationRow) -> None:
 def update_conversation(
     conn: Connection, actor: Actor, conversation_id: str, values: Mapping[str, Any]
 ) -> None:
-    """Change some columns of a conversation and note who did it."""
+    """Change some columns of a conversation that is held, and note who did it."""
     stamped = {**values, "updated_at": now(), "last_updated_by_id": actor.user_id}
     mine = is_owned(conversations, actor) & (conversations.c.id == conversation_id)
-    if conn.execute(update(conversations).where(mine).values(stamped)).rowcount == 0:
-        raise ConversationNotFound(conversation_id)
+    conn.execute(update(conversations).where(mine).values(stamped))
 
 
 def delete_conversation(conn: Connection, actor: Actor, conversation_id: str) -> None:
