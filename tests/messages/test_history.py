@@ -38,8 +38,7 @@ async def walked(history: Any, cursor: str, order: str, limit: int, types: Any) 
     seen: list[Any] = []
     ends: dict[str, str] = {}
     if cursor == "before":
-        last = (await history(order=order, limit=1000))[-1]
-        ends, seen = {"before": last.id}, []
+        ends = {"before": (await history(order="asc", limit=1000))[-1].id}
     while page := await history(order=order, limit=limit, types=types, **ends):
         seen = page + seen if cursor == "before" else seen + page
         ends = {cursor: page[0 if cursor == "before" else -1].id}
@@ -52,9 +51,10 @@ async def walked(history: Any, cursor: str, order: str, limit: int, types: Any) 
 async def test_every_piece_is_visited_exactly_once(history, order, limit, types):
     whole = marks(await history(order=order, limit=1000, types=types))
     assert marks(await walked(history, "after", order, limit, types)) == whole
-    last = (await history(order=order, limit=1000))[-1].id
-    rest = [mark for mark in whole if mark[0] != last]
-    assert marks(await walked(history, "before", order, limit, types)) == rest
+    forward = whole if order == "asc" else whole[::-1]
+    newest = (await history(order="asc", limit=1000))[-1].id
+    older = [mark for mark in forward if mark[0] != newest]
+    assert marks(await walked(history, "before", order, limit, types)) == older
 
 
 async def test_the_two_orders_mirror_each_other(history):

@@ -36,7 +36,13 @@ class Wanted:
 
 
 def list_messages(conn: Connection, actor: Actor, page: Page, wanted: Wanted) -> list[LettaMessage]:
-    """A page of wire messages in the order asked for: at most `limit`, or one stored message's worth."""
+    """A page of wire messages in the order asked for: at most `limit`, or one stored message's worth.
+
+    `before` alone means the older messages next to the cursor, oldest first, whatever the order: this is
+    how chat clients page back through a history.
+    """
+    if page.before and not page.after:
+        page = replace(page, order="asc")
     for cursor in (page.before, page.after):
         if cursor:
             _check_cursor(conn, actor, cursor)
