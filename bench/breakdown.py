@@ -33,15 +33,23 @@ def tell(report: Report, spans: Spans, total: float, raw: float) -> None:
     def of(name: str) -> float:
         return median(spans[name]) if spans.get(name) else 0.0
 
-    begin, end = "db accept", "db save_end"
+    begin, end = "write accept", "write save_end"
+    each = [  # read once for each message, whatever the unit of work is called
+        name
+        for name in spans
+        if name.startswith("read ")
+        and not name.endswith(", statements")
+        and len(spans[name]) >= len(spans["answer"])
+    ]
+    reading = sum(map(of, each))
     parts = {
         "client, HTTP in the server, kernel": total - of("application"),
         "routing, auth, parsing the body": of("application") - of("answer"),
-        "read the agent": of("db get"),
+        "read the agent": reading,
         "find the model": of("resolve model"),
         "save the input, load the context": of(f"{begin}, statements"),
         "… wait for thread and commit": of(begin) - of(f"{begin}, statements"),
-        "rest of accepting": of("accept") - of("db get") - of("resolve model") - of(begin),
+        "rest of accepting": of("accept") - reading - of("resolve model") - of(begin),
         "build the request": of("build request"),
         "model call, as long as a raw one": raw,
         "model call, over a raw one": of("model call") - raw,

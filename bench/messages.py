@@ -88,7 +88,7 @@ def with_a_tool(bench: Bench) -> None:
             lambda agents=agents: _sent(bench, next(agents), _remember(numbers)),
             lambda form=form: seconds(lambda: _twice(bench.raw, form)),
         )
-        _tell(bench.report, f"{form.name}", measured, RATIO)
+        _tell(bench.report, f"{form.name}", measured)
 
 
 def _twice(raw: Raw, form: Format) -> None:

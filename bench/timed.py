@@ -69,11 +69,11 @@ def streamed(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return timed
 
 
-def database(method: Callable[..., Any]) -> Callable[..., Any]:
+def database(method: Callable[..., Any], kind: str) -> Callable[..., Any]:
     """`read` or `write`: the whole wait, and the part in which the unit of work itself ran."""
 
     async def timed(self: Any, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        name = f"db {work.__name__}"
+        name = f"{kind} {work.__name__}"
         began = clock()
         try:
             return await method(self, plain(work, f"{name}, statements"), *args, **kwargs)
@@ -108,7 +108,7 @@ def wrap() -> None:
     from perdure.providers.vendors.wire import WireClient
 
     for kind in (SqliteDatabase, PostgresDatabase):
-        kind.read, kind.write = database(kind.read), database(kind.write)
+        kind.read, kind.write = database(kind.read, "read"), database(kind.write, "write")
     WireClient.stream = streamed(WireClient.stream, "model call")
     Models.resolve = awaited(Models.resolve, "resolve model")
     Sender.send = awaited(Sender.send, "accept")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TINY = "--pairs 2 --starts 1 --stored 30 --levels 2 --messages 8 --formats chat".split()
+TINY = ("--pairs=2", "--starts=1", "--stored=30", "--levels=2", "--messages=8", "--formats=chat")
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
