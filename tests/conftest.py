@@ -152,6 +152,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "database": {"url": url},
             "models": CatalogSettings(detect=False),
             "streams": {"ping_seconds": 0.2},
+            "outbound": {"networks": ["127.0.0.0/8"], "seconds": 5},
         }
     )
     yield from serve(settings, ScriptedModel())

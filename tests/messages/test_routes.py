@@ -130,7 +130,8 @@ def test_stored_messages_come_with_their_ranks(
 
 async def test_dates_words_and_runs_bound_a_search(shared_database, actor, agent_id) -> None:
     thread = await shared_database.read(store.get_thread, actor, agent_id)
-    drafts = [Draft("user", (Text(f"word 100% no{i}"),), run_id="run-1" if i == 2 else None) for i in range(4)]
+    runs = (None, None, "run-1", None)
+    drafts = [Draft("user", (Text(f"word 100% no{i}"),), run_id=run) for i, run in enumerate(runs)]
     _, rows = await shared_database.write(store.append, thread, drafts)
 
     async def texts(**wanted: Any) -> list[str]:

@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
+from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of
+from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
-from perdure.db import Database, Db
+from perdure.chat.send import Sender
 from perdure.kit.clock import now
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.asking import ask
@@ -21,7 +23,6 @@ from perdure.loop.request import unanswered
 from perdure.loop.save import TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
-from perdure.providers.catalog import CurrentModels, Models
 from perdure.providers.preview import body_of
 from perdure.runs.store import Lease
 from perdure.tenancy.actor import Actor, CurrentActor
@@ -33,27 +34,26 @@ NOBODY = Lease("", 0)
 
 @router.post("/agents/{agent_id}/messages/preview-raw-payload", response_model=dict[str, Any])
 async def preview_model_request(
-    agent_id: AgentId, body: SendMessage, db: Db, actor: CurrentActor, models: CurrentModels
+    agent_id: AgentId, body: SendMessage, actor: CurrentActor, sender: CurrentSender
 ) -> Response:
     """The body of the first call of the model that this message would cause."""
-    return await preview(db, models, actor, agent_id, body)
+    return await preview(sender, actor, agent_id, body)
 
 
 @router.post("/conversations/{conversation_id}/messages/preview-raw-payload", response_model=dict[str, Any])
 async def preview_conversation_model_request(
-    conversation_id: ThreadName, body: ConversationMessage, db: Db, actor: CurrentActor, models: CurrentModels
+    conversation_id: ThreadName, body: ConversationMessage, actor: CurrentActor, sender: CurrentSender
 ) -> Response:
     """The same for a message to a conversation."""
-    return await preview(db, models, actor, thread_of(conversation_id, body.agent_id), body)
+    return await preview(sender, actor, thread_of(conversation_id, body.agent_id), body)
 
 
-async def preview(
-    db: Database, models: Models, actor: Actor, thread_id: str, options: SendOptions
-) -> Response:
+async def preview(sender: Sender, actor: Actor, thread_id: str, options: SendOptions) -> Response:
     """What the loop would ask in its first step, in the form of the model's vendor."""
-    drafts = drafts_of(options, run_id="", step_id="")
+    db = sender.env.db
     place = await db.read(find, actor, thread_id)
-    model = await models.resolve(actor, options.override_model or place.agent.model)
+    drafts = await fetch_images(drafts_of(options, run_id="", step_id=""), sender.fetcher)
+    model = await sender.models.resolve(actor, options.override_model or place.agent.model)
     state = await db.read(foresee, actor, place, drafts, model.provider_type)
     rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
     asking = ask(state, rules, Progress(), model, options.override_system)

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from perdure.agents.conversations.place import Place, find
+from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of
 from perdure.chat.schemas import ErrorMessage, SendOptions, StopReason
 from perdure.chat.settings import StreamSettings
@@ -12,6 +13,7 @@ from perdure.chat.stream import ping
 from perdure.chat.wire import Projection
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
+from perdure.kit.outbound import Fetcher
 from perdure.loop import save
 from perdure.loop.events import TurnFailed
 from perdure.loop.legacy import is_legacy
@@ -47,6 +49,7 @@ class Sender:
     models: Models
     runner: Runner
     streams: StreamSettings
+    fetcher: Fetcher
 
     async def send(self, actor: Actor, thread_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
         """Accept a request to an agent or a conversation, whichever has the thread.
@@ -59,7 +62,8 @@ class Sender:
         model = await self.models.resolve(actor, options.override_model or agent.model)
         run = _run(actor, place, options, delivery)
         step = new_step(run, model, agent.context_window_limit or model.context_window)
-        drafts = drafts_of(options, run_id=run.id, step_id=step.id)
+        told = drafts_of(options, run_id=run.id, step_id=step.id)
+        drafts = await fetch_images(told, self.fetcher)
         state = await self.env.db.write(
             save.accept, actor, run, self.env.lease, drafts, step, model.provider_type
         )

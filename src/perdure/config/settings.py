@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from perdure.chat.settings import StreamSettings
 from perdure.db.settings import DatabaseSettings
+from perdure.kit.outbound import OutboundSettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 
@@ -64,6 +65,7 @@ class Settings(BaseModel):
     providers: list[ProviderSettings] = Field(default_factory=list[ProviderSettings])
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
+    outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()
 
     _environment: Mapping[str, str] = PrivateAttr(default_factory=dict[str, str])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urljoin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork
+from pydantic_settings import NoDecode
 
 from perdure.kit.addresses import Address, usable
 from perdure.kit.errors import InvalidArgument
@@ -41,10 +42,11 @@ class OutboundSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    networks: Annotated[list[IPvAnyNetwork], BeforeValidator(_split)] = Field(
+    networks: Annotated[list[IPvAnyNetwork], NoDecode, BeforeValidator(_split)] = Field(
         default_factory=list[IPvAnyNetwork],
-        description="Networks that URLs may lead into although they are not public, such as 192.168.0.0/16. "
-        "URLs come from callers, models and pages: whoever names one sees what answers there.",
+        description="Networks that URLs may lead into although they are not public, such as 192.168.0.0/16, "
+        "separated by commas. URLs come from callers, models and pages: whoever names one sees what "
+        "answers there.",
     )
     max_bytes: int = Field(default=20_000_000, gt=0, description="The most that is read of one answer.")
     seconds: float = Field(default=20.0, gt=0, description="How long fetching may take, redirects and all.")

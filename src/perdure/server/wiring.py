@@ -13,6 +13,7 @@ from perdure.db import Database, connect
 from perdure.db.lock import claim_instance, take_database
 from perdure.db.migrate import check, upgrade
 from perdure.kit.ids import new_id
+from perdure.kit.outbound import Fetcher
 from perdure.loop.traces import TraceLog
 from perdure.loop.turn import Environment
 from perdure.memory import tools as memory_tools
@@ -92,7 +93,7 @@ class Wiring:
         app.state.models = models
         app.state.dispatcher = dispatcher
         app.state.runner = runner
-        app.state.sender = Sender(environment, models, runner, settings.streams)
+        app.state.sender = Sender(environment, models, runner, settings.streams, Fetcher(settings.outbound))
         app.state.authenticate = Authenticator(
             db,
             ring,
