@@ -441,7 +441,7 @@ def upgrade() -> None:
         sa.Column("total_duration_ns", sa.BigInteger(), nullable=True),
         sa.Column("lease_owner", sa.String(), nullable=True),
         sa.Column("lease_expires", Moment(), nullable=True),
-        sa.Column("cancel_requested", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("cancel_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("completed_at", Moment(), nullable=True),
