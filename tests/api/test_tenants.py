@@ -20,10 +20,13 @@ ADMIN = "/v1/admin/"
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/agents/{agent_id}/messages"): {"messages": [{"role": "user", "content": "hello"}]},
     ("POST", "/v1/agents/{agent_id}/messages/stream"): {"messages": [{"role": "user", "content": "hello"}]},
+    ("POST", "/v1/agents/{agent_id}/messages/preview-raw-payload"): {"input": "hello"},
+    ("POST", "/v1/agents/{agent_id}/generate"): {"prompt": "hello"},
     ("PATCH", "/v1/agents/{agent_id}/core-memory/blocks/{block_label}"): {"value": "changed"},
     ("PATCH", "/v1/agents/{agent_id}/tools/approval/{tool_name}"): {"requires_approval": True},
     ("PATCH", "/v1/agents/{agent_id}"): {"name": "changed"},
     ("POST", "/v1/conversations/{conversation_id}/messages"): {"input": "hello"},
+    ("POST", "/v1/conversations/{conversation_id}/messages/preview-raw-payload"): {"input": "hello"},
     ("PATCH", "/v1/conversations/{conversation_id}"): {"summary": "changed"},
     ("PATCH", "/v1/blocks/{block_id}"): {"value": "changed"},
     ("PATCH", "/v1/steps/{step_id}/feedback"): {"feedback": "positive"},
@@ -117,6 +120,7 @@ def populate(http: httpx.Client, scripted: Any) -> World:
     [step, *_] = http.get("/v1/steps/").json()
     ids = {
         "agent_id": agent["id"],
+        "model": agent["id"],
         "block_id": block["id"],
         "tool_id": agent["tools"][0]["id"],
         "provider_id": provider["id"],
@@ -257,7 +261,9 @@ def test_every_route_wants_a_key(live):
             for headers in ({}, {"Authorization": "Bearer wrong"}):
                 answer = http.request(method, filled, headers=headers, json={})
                 assert answer.status_code == 401, f"{method} {filled}: {answer.status_code} {answer.text}"
-                assert answer.json()["detail"].startswith("Unauthorized")
+                said = answer.json()
+                words = said["detail"] if "detail" in said else said["error"]["message"]
+                assert words.startswith("Unauthorized")
 
 
 def test_administration_is_not_for_everybodys_key(live, make_world):

@@ -320,3 +320,17 @@ def test_a_response_that_fails_says_so(
         ai.responses.create(model=agent, input="hi")
     with pytest.raises(openai.BadRequestError, match="input: there is no message"):
         ai.responses.create(model=agent, input=[{"role": "system", "content": "x"}])
+
+
+def test_agents_of_others_are_no_models(
+    live: LiveServer, new_key: Any, client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, say("secret")), name="Mine")
+    with OpenAI(base_url=f"{live.url}/openai/v1", api_key=new_key()) as stranger:
+        assert stranger.models.list().data == []
+        for name in (agent, "Mine"):
+            with pytest.raises(openai.NotFoundError):
+                ask(stranger, name)
+            with pytest.raises(openai.NotFoundError):
+                stranger.responses.create(model=name, input="hi")
+    assert scripted.requests[model_name] == []
