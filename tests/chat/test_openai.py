@@ -334,3 +334,15 @@ def test_agents_of_others_are_no_models(
             with pytest.raises(openai.NotFoundError):
                 stranger.responses.create(model=name, input="hi")
     assert scripted.requests[model_name] == []
+
+
+def test_a_conversation_is_a_model_with_a_history_of_its_own(
+    ai: OpenAI, client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, say("one"), say("two")))
+    conversation = client.conversations.create(agent_id=agent).id
+    ask(ai, agent, "not here")
+    assert ask(ai, conversation, "here").choices[0].message.content == "two"
+    assert [message.parts[0].text for message in scripted.requests[model_name][1].messages] == ["here"]
+    with pytest.raises(openai.NotFoundError, match="no conversation"):
+        ask(ai, f"conv-{uuid.uuid4()}")

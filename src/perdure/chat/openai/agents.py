@@ -3,6 +3,7 @@
 from sqlalchemy import Connection
 
 from perdure.agents import store
+from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
 from perdure.agents.tables import agents
 from perdure.kit.errors import InvalidArgument, NotFound
@@ -29,6 +30,13 @@ def find_agent(conn: Connection, actor: Actor, model: str) -> AgentRow:
         ids = ", ".join(row.id for row in found[:MAX_NAMED])
         raise InvalidArgument(f"model: several agents are named `{model}`. Say the id of one: {ids}.")
     return store.agent_row(found[0])
+
+
+def find_history(conn: Connection, actor: Actor, model: str) -> str:
+    """The thread that a client's `model` means: an agent's own history, or the conversation of that id."""
+    if is_id("conv", model):
+        return find(conn, actor, model).thread_id
+    return find_agent(conn, actor, model).id
 
 
 def list_agents(conn: Connection, actor: Actor) -> list[AgentRow]:

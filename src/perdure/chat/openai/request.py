@@ -12,6 +12,7 @@ from perdure.messages.schemas import ContentPart, ImageContent, TextContent, Url
 TEXTS = ("text", "input_text")
 IMAGES = ("image_url", "input_image")
 SHOWN = ["assistant_message", "reasoning_message"]  # an agent's tool calls are its own business
+MODEL = "Id of an agent, its name if no other agent has it, or the id of a conversation."
 
 
 class SaidMessage(BaseModel):
@@ -31,7 +32,7 @@ class StreamOptions(BaseModel):
 class ChatCompletionRequest(BaseModel):
     """A request for a chat completion."""
 
-    model: str = Field(description="Id of an agent, or its name if no other agent has it.")
+    model: str = Field(description=MODEL)
     messages: list[SaidMessage] = Field(
         min_length=1, description="Only the last user message is read; the agent remembers the others."
     )
@@ -43,7 +44,7 @@ class ChatCompletionRequest(BaseModel):
 class ResponseRequest(BaseModel):
     """A request for a response."""
 
-    model: str = Field(description="Id of an agent, or its name if no other agent has it.")
+    model: str = Field(description=MODEL)
     input: str | list[SaidMessage] = Field(
         description="Only the last user message is read; the agent remembers the others."
     )

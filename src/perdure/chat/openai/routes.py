@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
 from perdure.agents.store import AgentRow
-from perdure.chat.openai.agents import find_agent, list_agents
+from perdure.chat.openai.agents import find_agent, find_history, list_agents
 from perdure.chat.openai.completions import Completion, chunk_stream
 from perdure.chat.openai.errors import OpenAIRoute
 from perdure.chat.openai.request import ChatCompletionRequest, ResponseRequest, SaidMessage, sending
@@ -69,9 +69,9 @@ async def create_chat_completion(
     body: ChatCompletionRequest, db: Db, actor: CurrentActor, sender: CurrentSender
 ) -> Response | dict[str, Any]:
     """Tell an agent the last user message and answer as a chat completion."""
-    agent = await db.read(find_agent, actor, body.model)
+    thread_id = await db.read(find_history, actor, body.model)
     told = sending(body.messages, "messages", stream=bool(body.stream))
-    run = await _send(sender, actor, agent.id, told, "chat_completion")
+    run = await _send(sender, actor, thread_id, told, "chat_completion")
     completion = Completion(run.run_id, body.model)
     if not body.stream:
         return completion.whole(await _ended(run))
@@ -86,10 +86,10 @@ async def create_response(
     body: ResponseRequest, db: Db, actor: CurrentActor, sender: CurrentSender
 ) -> Response | dict[str, Any]:
     """Tell an agent the last user message and answer as a response."""
-    agent = await db.read(find_agent, actor, body.model)
+    thread_id = await db.read(find_history, actor, body.model)
     said = [SaidMessage(role="user", content=body.input)] if isinstance(body.input, str) else body.input
     told = sending(said, "input", stream=bool(body.stream))
-    run = await _send(sender, actor, agent.id, told, "response")
+    run = await _send(sender, actor, thread_id, told, "response")
     response = Told(run.run_id, body.model)
     if not body.stream:
         return response.whole(await _ended(run))
@@ -97,8 +97,8 @@ async def create_response(
     return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
 
 
-async def _send(sender: Sender, actor: Actor, agent_id: str, body: SendMessage, kind: str) -> LiveRun:
-    return await sender.send(actor, agent_id, body, Delivery(kind, tokens=body.stream_tokens))
+async def _send(sender: Sender, actor: Actor, thread_id: str, body: SendMessage, kind: str) -> LiveRun:
+    return await sender.send(actor, thread_id, body, Delivery(kind, tokens=body.stream_tokens))
 
 
 async def _ended(run: LiveRun) -> list[Any]:
