@@ -399,18 +399,3 @@ def test_a_forgetful_agent_sees_only_what_is_new(
     seen = [[part.text for m in r.messages for part in m.parts] for r in scripted.requests[model_name]]
     assert seen == [["one"], ["two"]]
     assert len(listed(client, agent.id)) == 5
-
-
-def test_a_call_that_needs_a_person_waits_and_the_conversation_can_go_on_without(
-    client: Letta, scripted: ScriptedModel, model_name: str
-) -> None:
-    rule = {"type": "requires_approval", "tool_name": "memory_insert"}
-    insert = call("memory_insert", label="human", new_string="x")
-    agent = new_agent(
-        client, scripted.script(model_name, text("May I?") + insert, say("ok")), tool_rules=[rule]
-    )
-    answer = send(client, agent.id)
-    assert answer.stop_reason.stop_reason == "requires_approval"
-    assert kinds(answer.messages) == ["assistant_message", "approval_request_message"]
-    assert send(client, agent.id).messages[-1].content == "ok"
-    assert refusal(scripted.requests[model_name][-1].messages) is None

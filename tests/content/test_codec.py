@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.content.codec import from_json, to_json
-from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn
+from perdure.content.parts import Approval, Image, Part, Reasoning, Text, ToolCall, ToolReturn
 
 optional = st.none() | st.text(max_size=20)
 parts: st.SearchStrategy[Part] = st.one_of(
@@ -14,6 +14,7 @@ parts: st.SearchStrategy[Part] = st.one_of(
     st.builds(Reasoning, st.text(), optional, st.booleans(), optional, optional),
     st.builds(Image, optional, optional, optional, optional, optional),
     st.builds(ToolCall, st.text(), st.text(), st.text()),
+    st.builds(Approval, st.text(), st.booleans(), optional),
     st.builds(
         ToolReturn,
         st.text(),

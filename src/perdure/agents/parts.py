@@ -9,6 +9,8 @@ from perdure.agents import secrets, store
 from perdure.agents.secrets import SecretRow
 from perdure.agents.store import AgentRow
 from perdure.memory.store import BlockRow
+from perdure.messages.pending import Pending, pending_in
+from perdure.messages.store import context_end
 from perdure.messages.tables import context_entries
 from perdure.tenancy.actor import Actor
 from perdure.tools.store import ToolRow
@@ -26,6 +28,7 @@ class AgentParts:
     tools: list[ToolRow]
     tags: list[str]
     secrets: list[SecretRow]
+    pending: Pending | None = None
 
 
 def parts_of(conn: Connection, actor: Actor, agent_id: str, include: Collection[str] = ALL) -> AgentParts:
@@ -42,6 +45,7 @@ def gather(conn: Connection, rows: Sequence[AgentRow], include: Collection[str])
     blocks = store.blocks_by_agent(conn, ids) if "agent.blocks" in include else {}
     tools = store.tools_by_agent(conn, ids) if "agent.tools" in include else {}
     tags = store.tags_by_agent(conn, ids) if "agent.tags" in include else {}
+    asks = {id: pending_in(context_end(conn, id, 8)) for id in ids if "agent.pending_approval" in include}
     kept = secrets.secrets_by_agent(conn, ids) if "agent.secrets" in include else {}
     return [
         AgentParts(
@@ -51,6 +55,7 @@ def gather(conn: Connection, rows: Sequence[AgentRow], include: Collection[str])
             tools.get(row.id, []),
             tags.get(row.id, []),
             kept.get(row.id, []),
+            asks.get(row.id),
         )
         for row in rows
     ]

@@ -8,6 +8,9 @@ from perdure.agents.model_settings import file_limits
 from perdure.agents.parts import AgentParts
 from perdure.agents.schemas.agent import AgentSecret, AgentState, Memory
 from perdure.memory.schemas import wire_block
+from perdure.messages.pending import Pending
+from perdure.messages.render import render
+from perdure.messages.schemas import ApprovalRequestMessage
 from perdure.providers.catalog import Models
 from perdure.tenancy.actor import Actor
 from perdure.tools.rules import parse_rules
@@ -49,6 +52,7 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
         tags=parts.tags,
         secrets=secrets,
         tool_exec_environment_variables=secrets,
+        pending_approval=_request(parts.pending) if parts.pending else None,
         project_id=agent.project_id,
         template_id=agent.template_id,
         base_template_id=agent.base_template_id,
@@ -68,3 +72,9 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
         created_by_id=agent.created_by_id,
         last_updated_by_id=agent.last_updated_by_id,
     )
+
+
+def _request(pending: Pending) -> ApprovalRequestMessage | None:
+    """The request that waits for an answer, as it was sent."""
+    shown = render(pending.request)
+    return next((message for message in shown if isinstance(message, ApprovalRequestMessage)), None)

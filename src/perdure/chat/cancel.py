@@ -16,6 +16,7 @@ from perdure.chat.send import Sender
 from perdure.kit.errors import Conflict
 from perdure.kit.ids import AgentId, RunId
 from perdure.kit.paging import Page
+from perdure.loop.save import deny_pending
 from perdure.runs import store as runs
 from perdure.runs.cancel import active_runs, request_cancel, statuses
 from perdure.runs.store import RunFilter, Status
@@ -40,6 +41,10 @@ async def cancel_agent_runs(
     """Stop runs of an agent, and tell how each stands then."""
     db = sender.env.db
     await db.read(agents.get, actor, agent_id)
+    if not body or not body.run_ids:
+        asked = await db.write(deny_pending, actor, agent_id)
+        if asked:
+            return {asked: "cancelled"}
     ids = (body and body.run_ids) or await db.read(_at_work_or_latest, actor, agent_id)
     return await cancel(sender, actor, agent_id, ids)
 
@@ -51,6 +56,9 @@ async def cancel_conversation_runs(
     """Stop what is going on in a conversation."""
     db = sender.env.db
     place = await db.read(find, actor, thread_of(conversation_id, agent_id))
+    asked = await db.write(deny_pending, actor, place.thread_id)
+    if asked:
+        return {asked: "cancelled"}
     ids = await db.read(active_runs, actor, agent_id=place.agent.id, thread_id=place.thread_id)
     return await cancel(sender, actor, place.agent.id, ids)
 

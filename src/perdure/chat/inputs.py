@@ -2,11 +2,25 @@
 
 import base64
 
-from perdure.chat.schemas import MessageCreate, SendOptions
-from perdure.content.parts import Image, Part, Text
+from perdure.chat.schemas import (
+    ApprovalCreate,
+    MessageCreate,
+    SendOptions,
+    ToolReturnCreate,
+    ToolReturnWord,
+)
+from perdure.content.parts import Approval, Image, Part, Text, ToolReturn
 from perdure.kit.errors import InvalidArgument
 from perdure.kit.text import storable
-from perdure.messages.schemas import Base64Image, ContentPart, StoredImage, TextContent, UrlImage
+from perdure.loop.approvals import Reply
+from perdure.messages.schemas import (
+    ApprovalReply,
+    Base64Image,
+    ContentPart,
+    StoredImage,
+    TextContent,
+    UrlImage,
+)
 from perdure.messages.store import Draft
 
 DATA_URL = "data:"
@@ -19,7 +33,48 @@ def drafts_of(options: SendOptions, *, run_id: str, step_id: str) -> list[Draft]
         sent = [MessageCreate(role="user", content=options.input or "")]
     if not sent:
         raise InvalidArgument("messages: send at least one message.")
-    return [_draft(message, i, run_id, step_id) for i, message in enumerate(sent)]
+    return [
+        _draft(message, i, run_id, step_id)
+        for i, message in enumerate(sent)
+        if isinstance(message, MessageCreate)
+    ]
+
+
+def reply_of(options: SendOptions) -> Reply | None:
+    """The reply to calls that wait, which a request may begin with."""
+    sent = options.messages or []
+    for i, item in enumerate(sent[1:], 1):
+        if not isinstance(item, MessageCreate):
+            raise InvalidArgument(f"messages[{i}]: a reply to pending calls must be the first item.")
+    match sent[0] if sent else None:
+        case ApprovalCreate(approvals=[*words]) as item:
+            return Reply(tuple(_word(word, i) for i, word in enumerate(words)), otid=item.otid)
+        case ApprovalCreate() as item:
+            return Reply((), Approval("", bool(item.approve), item.reason), item.otid)
+        case ToolReturnCreate() as item:
+            return Reply(tuple(_word(word, i) for i, word in enumerate(item.tool_returns)), otid=item.otid)
+        case _:
+            return None
+
+
+def _word(word: ApprovalReply | ToolReturnWord, index: int) -> Approval | ToolReturn:
+    if isinstance(word, ApprovalReply):
+        reason = storable(word.reason) if word.reason else None
+        return Approval(word.tool_call_id, word.approve, reason)
+    field = f"messages[0].tool_returns[{index}].tool_return"
+    text = word.tool_return
+    if not isinstance(text, str):
+        if not all(isinstance(part, TextContent) for part in text):
+            raise InvalidArgument(f"{field}: only text can be returned by a tool.")
+        text = "".join(part.text for part in text if isinstance(part, TextContent))
+    return ToolReturn(
+        word.tool_call_id,
+        "",
+        storable(text),
+        word.status,
+        tuple(storable(line) for line in word.stdout or ()),
+        tuple(storable(line) for line in word.stderr or ()),
+    )
 
 
 def _draft(message: MessageCreate, index: int, run_id: str, step_id: str) -> Draft:

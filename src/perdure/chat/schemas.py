@@ -1,11 +1,11 @@
 """Requests to an agent and what answers them, as clients see them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from perdure.kit.ids import AgentId
-from perdure.messages.schemas import ContentPart, LettaMessage, MessageType
+from perdure.messages.schemas import ApprovalReply, ContentPart, LettaMessage, MessageType
 
 DEFAULT_MAX_STEPS = 50
 
@@ -22,10 +22,75 @@ class MessageCreate(BaseModel):
     group_id: str | None = None
 
 
+class ToolReturnWord(BaseModel):
+    """What one of the client's own tools returned."""
+
+    type: Literal["tool"] = "tool"
+    tool_call_id: str
+    tool_return: str | list[ContentPart]
+    status: Literal["success", "error"]
+    stdout: list[str] | None = None
+    stderr: list[str] | None = None
+
+
+class ApprovalCreate(BaseModel):
+    """A person's words on calls that wait; `approve` alone is the older form, for one call."""
+
+    type: Literal["approval"] = "approval"
+    approvals: list[Annotated[ApprovalReply | ToolReturnWord, Field(discriminator="type")]] | None = None
+    approve: bool | None = None
+    approval_request_id: str | None = None
+    reason: str | None = None
+    otid: str | None = None
+    group_id: str | None = None
+
+    @model_validator(mode="after")
+    def says_something(self) -> "ApprovalCreate":
+        """A word on each call, or one on the only call."""
+        if not self.approvals and self.approve is None:
+            raise ValueError("Send `approvals` with a word on each call, or `approve` for the only one.")
+        return self
+
+
+class ToolReturnCreate(BaseModel):
+    """Short for an approval that only brings what the client's own tools returned."""
+
+    type: Literal["tool_return"] = "tool_return"
+    tool_returns: list[ToolReturnWord] = Field(min_length=1)
+    otid: str | None = None
+    group_id: str | None = None
+
+
+def kind_of_input(item: Any) -> str:
+    """Which input an item is where it does not say so itself."""
+    fields = cast("dict[str, Any]", item if isinstance(item, dict) else vars(item))
+    if fields.get("type"):
+        return fields["type"]
+    if any(fields.get(name) is not None for name in ("approve", "approvals", "approval_request_id")):
+        return "approval"
+    return "tool_return" if fields.get("tool_returns") else "message"
+
+
+InputItem = Annotated[
+    Annotated[MessageCreate, Tag("message")]
+    | Annotated[ApprovalCreate, Tag("approval")]
+    | Annotated[ToolReturnCreate, Tag("tool_return")],
+    Discriminator(kind_of_input),
+]
+
+
+class ClientTool(BaseModel):
+    """A tool that the client runs itself: a call of it ends the turn and waits for its return."""
+
+    name: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
 class SendOptions(BaseModel):
     """What every way of sending takes."""
 
-    messages: list[MessageCreate] | None = None
+    messages: list[InputItem] | None = None
     input: str | list[ContentPart] | None = Field(None, description="Short for one user message.")
     max_steps: int = Field(DEFAULT_MAX_STEPS, ge=1, description="Model calls at the most.")
     use_assistant_message: bool = Field(
@@ -34,6 +99,9 @@ class SendOptions(BaseModel):
     assistant_message_tool_name: str = "send_message"
     assistant_message_tool_kwarg: str = "message"
     include_return_message_types: list[MessageType] | None = None
+    client_tools: list[ClientTool] | None = Field(
+        None, description="Tools of the client's own, for this request only."
+    )
     override_model: str | None = Field(None, description="Handle of the model for this request only.")
     override_system: str | None = Field(None, description="System prompt for this request only.")
 

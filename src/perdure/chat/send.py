@@ -4,28 +4,35 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from perdure.agents.conversations.place import Place, find
 from perdure.chat.images import fetch_images
-from perdure.chat.inputs import drafts_of
-from perdure.chat.schemas import ErrorMessage, SendOptions, StopReason
+from perdure.chat.inputs import drafts_of, reply_of
+from perdure.chat.schemas import ClientTool, ErrorMessage, SendOptions, StopReason
 from perdure.chat.settings import StreamSettings
 from perdure.chat.stream import ping
 from perdure.chat.wire import Projection
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
+from perdure.kit.paging import MAX_LIMIT, Page
 from perdure.loop import save
-from perdure.loop.events import TurnFailed
+from perdure.loop.approvals import AlreadyAnswered
+from perdure.loop.events import Ended, Saved, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of, words_of
 from perdure.loop.turn import Environment, Order, Turn, new_step
+from perdure.messages import store as messages
 from perdure.messages.spoken import MessageTool
+from perdure.messages.store import MessageRow
+from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop
-from perdure.runs.store import LeaseLost, RunRow
+from perdure.runs.store import LeaseLost, RunRow, Tokens
 from perdure.tenancy.actor import Actor
 
 log = logging.getLogger(__name__)
@@ -64,19 +71,37 @@ class Sender:
         step = new_step(run, model, agent.context_window_limit or model.context_window)
         told = drafts_of(options, run_id=run.id, step_id=step.id)
         drafts = await fetch_images(told, self.fetcher)
-        state = await self.env.db.write(
-            save.accept, actor, run, self.env.lease, drafts, step, model.provider_type
-        )
-        stop = Stop()
-        order = Order(run, model, options.max_steps, options.override_system)
-        turn = Turn(self.env, order, state, step, stop)
         projection = Projection(
             run.id,
             delivery.tokens,
             options.include_return_message_types,
             _message_tool(agent.agent_type, options),
         )
+        try:
+            state = await self.env.db.write(
+                save.accept, actor, run, self.env.lease, drafts, step, model.provider_type, reply_of(options)
+            )
+        except AlreadyAnswered as again:
+            return await self._replayed(actor, again.run_id, projection)
+        stop = Stop()
+        theirs = tuple(map(client_tool, options.client_tools or ()))
+        order = Order(run, model, options.max_steps, options.override_system, theirs)
+        turn = Turn(self.env, order, state, step, stop)
         return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run), stop)
+
+    async def _replayed(self, actor: Actor, run_id: str, projection: Projection) -> LiveRun:
+        """What came of the same reply when it came first: the run at work, or the one that ended."""
+        if run_id in self.runner.live:
+            return self.runner.live[run_id]
+        run, rows = await self.env.db.read(_told_in, actor, run_id)
+        replay = LiveRun(run_id)
+        for row in rows:
+            for frame in projection.frames(Saved(row)):
+                replay.append(frame)
+        for frame in projection.frames(_end_of(run)):
+            replay.append(frame)
+        replay.finish()
+        return replay
 
     def _failed(self, run: RunRow) -> OnFailure:
         async def failed(error: Exception) -> Frames:
@@ -117,6 +142,24 @@ def _run(actor: Actor, place: Place, options: SendOptions, delivery: Delivery) -
             "include_return_message_types": options.include_return_message_types,
         },
     )
+
+
+def _told_in(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
+    page = Page(limit=MAX_LIMIT, order="asc")
+    return runs.get(conn, actor, run_id), messages.list_(conn, actor, page, run_id=run_id)
+
+
+def _end_of(run: RunRow) -> Ended:
+    """The end of a run, as it was told."""
+    counted = dict(run.usage or {})
+    steps, context = counted.pop("steps", 0), counted.pop("context", 0)
+    return Ended(run.stop_reason or "error", Tokens(**counted), steps, context)
+
+
+def client_tool(tool: ClientTool) -> ToolSpec:
+    """A tool of the client's as the model sees it."""
+    parameters = tool.parameters or {"type": "object", "properties": {}}
+    return ToolSpec(tool.name, tool.description or tool.name, parameters)
 
 
 def _message_tool(agent_type: str, options: SendOptions) -> MessageTool | None:

@@ -16,6 +16,7 @@ from perdure.kit.clock import now
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent
 from perdure.messages.render import piece_otid, render_all
 from perdure.messages.schemas import (
+    ApprovalRequestMessage,
     AssistantMessage,
     HiddenReasoningMessage,
     LettaMessage,
@@ -59,7 +60,7 @@ class Projection:
 
     def _saved(self, message: MessageRow) -> Iterator[BaseModel]:
         """A whole message, without what its deltas already told."""
-        if message.role in ("user", "system"):
+        if message.role in ("user", "system") or (message.role == "approval" and not calls_of(message.parts)):
             return
         told = message.role in ANSWERS and message.id in self._streamed
         wire = render_all([message], message_tool=self.message_tool, types=self.types)
@@ -103,7 +104,8 @@ class Projection:
         if self.message_tool and name == self.message_tool.name:
             self._streamed.add(delta.message_id)
             return None
-        return ToolCallMessage(**self._common(delta, "calls"), tool_call=piece, tool_calls=piece)
+        kind = ApprovalRequestMessage if delta.asks else ToolCallMessage
+        return kind(**self._common(delta, "calls"), tool_call=piece, tool_calls=piece)
 
     def _common(self, delta: Delta, kind: str) -> dict[str, Any]:
         message_id, last_kind, index = self._piece

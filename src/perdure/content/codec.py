@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn
+from perdure.content.parts import Approval, Image, Part, Reasoning, Text, ToolCall, ToolReturn
 
 TYPES: Mapping[str, type[Part]] = {
     "text": Text,
@@ -11,6 +11,7 @@ TYPES: Mapping[str, type[Part]] = {
     "image": Image,
     "tool_call": ToolCall,
     "tool_return": ToolReturn,
+    "approval": Approval,
 }
 NAMES = {kind: name for name, kind in TYPES.items()}
 DEFAULTS = {

@@ -59,7 +59,16 @@ class ToolReturn:
     stderr: tuple[str, ...] = ()
 
 
-Part = Text | Reasoning | Image | ToolCall | ToolReturn
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """A person's word on a call that waited for it."""
+
+    call_id: str
+    approve: bool
+    reason: str | None = None
+
+
+Part = Text | Reasoning | Image | ToolCall | ToolReturn | Approval
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,21 @@ class Asking:
 
 
 def ask(
-    state: TurnState, rules: ToolRules, progress: Progress, model: ResolvedModel, system: str | None
+    state: TurnState,
+    rules: ToolRules,
+    progress: Progress,
+    model: ResolvedModel,
+    system: str | None,
+    client_tools: Sequence[ToolSpec] = (),
 ) -> Asking:
-    """The request of a step; `system` takes the place of the compiled prompt for this turn."""
+    """The request of a step; `system` takes the place of the compiled prompt for this turn.
+
+    `client_tools` are offered beside the agent's, and instead of those of the same name.
+    """
     options = in_force(state.agent.model_settings)
-    offer = rules.offer([tool.name for tool in state.tools], progress.history)
+    theirs = {tool.name for tool in client_tools}
+    ours = [tool.name for tool in state.tools if tool.name not in theirs]
+    offer = rules.offer([*ours, *theirs], progress.history)
     must_call = offer.forced or is_legacy(state.agent.agent_type)
     parallel = options.parallel_tool_calls and rules.parallel_allowed()
     window = state.agent.context_window_limit or model.context_window
@@ -43,7 +53,10 @@ def ask(
             timezone=state.agent.timezone,
             return_limit=max(MIN_RETURN_CHARS, int(RETURN_SHARE * window)),
         ),
-        tools=_specs(state, rules, offer, strict=options.strict),
+        tools=(
+            *_specs(state, rules, offer, theirs, strict=options.strict),
+            *(tool for tool in client_tools if tool.name in offer.names),
+        ),
         tool_choice=_choice(offer.names, must_call),
         parallel_tool_calls=parallel,
         temperature=options.temperature,
@@ -61,8 +74,10 @@ def _choice(offered: Sequence[str], must_call: bool) -> ToolChoice:
     return ToolChoice("named", offered[0]) if len(offered) == 1 else ToolChoice("required")
 
 
-def _specs(state: TurnState, rules: ToolRules, offer: Offer, *, strict: bool) -> tuple[ToolSpec, ...]:
-    names = set(offer.names)
+def _specs(
+    state: TurnState, rules: ToolRules, offer: Offer, theirs: set[str], *, strict: bool
+) -> tuple[ToolSpec, ...]:
+    names = set(offer.names) - theirs
     return tuple(_spec(tool, state, rules, strict) for tool in state.tools if tool.name in names)
 
 

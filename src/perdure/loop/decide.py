@@ -1,6 +1,6 @@
 """What follows an answer: the loop's decisions, pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,11 +66,23 @@ class Progress:
     malformed: int = 0
 
 
-def decide(answer: Answer, rules: ToolRules, progress: Progress, *, must_call: bool) -> Decision:
-    """What to do with an answer. With `must_call` (older agent types) plain text is a fault."""
+def decide(
+    answer: Answer,
+    rules: ToolRules,
+    progress: Progress,
+    *,
+    must_call: bool,
+    client_tools: Collection[str] = (),
+) -> Decision:
+    """What to do with an answer. With `must_call` (older agent types) plain text is a fault.
+
+    Calls of `client_tools` wait for the client as others wait for a person.
+    """
     calls = calls_of(answer.parts)
     if calls:
-        pending = tuple(call for call in calls if rules.needs_approval(call.name))
+        pending = tuple(
+            call for call in calls if call.name in client_tools or rules.needs_approval(call.name)
+        )
         free = tuple(call for call in calls if call not in pending)
         return AskApproval(free, pending) if pending else RunTools(calls)
     if answer.finish in BROKEN:

@@ -14,6 +14,7 @@ class Delta:
     event: ModelEvent
     message_id: str
     step_id: str
+    asks: bool = False  # a piece of a call that will wait for approval
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,14 @@ UNKNOWN_OUTCOME = (
 
 def conversation(rows: Sequence[MessageRow], *, timezone: str, return_limit: int) -> tuple[Message, ...]:
     """The messages of a request: every call with its return, returns wrapped for the model."""
-    return tuple(paired(_told(row, timezone, return_limit) for row in rows))
+    told: list[Message] = []
+    for before, row in zip([None, *rows], rows, strict=False):
+        message = _told(row, timezone, return_limit)
+        if row.role == "approval" and before and before.role == "assistant" and before.step_id == row.step_id:
+            told[-1] = Message("assistant", told[-1].parts + message.parts)  # one answer, stored as two
+        else:
+            told.append(message)
+    return tuple(paired(told))
 
 
 def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:
@@ -31,8 +38,14 @@ def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:
     parts = tuple(
         _wrapped(part, row.created_at, timezone, return_limit) if isinstance(part, ToolReturn) else part
         for part in row.parts
+        if not _is_reply(row)
     )
     return Message(role, parts, row.name)
+
+
+def _is_reply(row: MessageRow) -> bool:
+    """A person's answer to a request for approval: the model sees what came of it, in the returns."""
+    return row.role == "approval" and not calls_of(row.parts)
 
 
 def _wrapped(part: ToolReturn, at: datetime, timezone: str, limit: int) -> ToolReturn:
@@ -47,38 +60,39 @@ def clipped(text: str, limit: int) -> str:
 
 
 def paired(messages: Iterable[Message]) -> list[Message]:
-    """The same history with every call answered once, right after it, and no return without a call."""
+    """The same history with every call answered once, right after it, and no return without a call.
+
+    Returns that were stored later, as after an approval, come to the place where vendors want them.
+    """
+    history = list(messages)
+    returns = _Returns(history)
     told: list[Message] = []
-    waiting: dict[str, ToolCall] = {}
-    for message in messages:
-        calls = calls_of(message.parts)
-        if message.role == "tool":
-            kept = tuple(part for part in returns_of(message.parts) if waiting.pop(part.call_id, None))
-            _tell(told, Message("tool", kept))
-        elif waiting and told[-1].role == "assistant" and calls:  # held-back calls go with those that wait
-            fresh = tuple(
-                part for part in message.parts if not (isinstance(part, ToolCall) and part.id in waiting)
-            )
-            _tell(told, Message("assistant", fresh))
-            waiting |= {call.id: call for call in calls}
-        else:
-            _tell(told, Message("tool", _unknown(waiting.values())))
-            waiting = {call.id: call for call in calls}
+    for place, message in enumerate(history):
+        if message.role != "tool" and message.parts:
             told.append(message)
-    _tell(told, Message("tool", _unknown(waiting.values())))
+            answers = tuple(returns.next(call, place) for call in calls_of(message.parts))
+            if answers:
+                told.append(Message("tool", answers))
     return told
 
 
-def _tell(told: list[Message], message: Message) -> None:
-    """Add a message, as a part of the last one where both are of one role; nothing when it is empty."""
-    if told and told[-1].role == message.role:
-        told[-1] = Message(message.role, told[-1].parts + message.parts)
-    elif message.parts:
-        told.append(message)
+class _Returns:
+    """The returns of a history, each to be told once, after the call it answers."""
 
+    def __init__(self, history: Sequence[Message]):
+        self._found: dict[str, list[tuple[int, ToolReturn]]] = {}
+        for place, message in enumerate(history):
+            for part in returns_of(message.parts) if message.role == "tool" else ():
+                self._found.setdefault(part.call_id, []).append((place, part))
 
-def _unknown(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
-    return tuple(ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error") for call in calls)
+    def next(self, call: ToolCall, since: int) -> ToolReturn:
+        """The next return stored after a call; else that its outcome is unknown."""
+        stored = self._found.get(call.id, [])
+        while stored:
+            place, returned = stored.pop(0)
+            if place > since:
+                return returned
+        return ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error")
 
 
 def cancelled(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
@@ -92,6 +106,6 @@ def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:
     for row in rows:
         words = NOT_APPROVED if row.role == "approval" else UNKNOWN_OUTCOME
         lost |= {call.id: ToolReturn(call.id, call.name, words, "error") for call in calls_of(row.parts)}
-        for returned in returns_of(row.parts):
+        for returned in returns_of(row.parts) if row.role == "tool" else ():
             lost.pop(returned.call_id, None)
     return tuple(lost.values())

@@ -15,9 +15,11 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
-from perdure.content.parts import text_of
-from perdure.loop.request import unanswered
+from perdure.content.parts import Approval, returns_of, text_of
+from perdure.loop.approvals import AlreadyAnswered, PendingApproval, Reply, Settlement, settle
+from perdure.loop.request import CANCELLED, cancelled, unanswered
 from perdure.messages import store as messages
+from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow, Thread
 from perdure.runs import store as runs
 from perdure.runs.store import Lease, RunRow, StepRow
@@ -38,6 +40,7 @@ class TurnState:
     tools: tuple[ToolRow, ...]
     prompt: str
     context: tuple[MessageRow, ...]
+    settlement: Settlement | None = None  # calls that waited for the reply this request brings
 
 
 def accept(
@@ -48,8 +51,12 @@ def accept(
     drafts: Sequence[Draft],
     step: StepRow,
     provider_type: str,
+    reply: Reply | None = None,
 ) -> TurnState:
-    """Take a request on: claim the thread, repair what a crash left, save the input, load the rest."""
+    """Take a request on: claim the thread, repair what a crash left, save the input, load the rest.
+
+    While calls wait for approval only a `reply` to them is taken: `PendingApproval` otherwise.
+    """
     agent = find(conn, actor, run.thread_id).agent
     runs.claim(conn, run, lease)
     thread = messages.get_thread(conn, actor, run.thread_id)  # after the claim: the thread's end is ours now
@@ -58,9 +65,8 @@ def accept(
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
     context = messages.context(conn, thread.id)
-    lost = unanswered(context)
-    if lost:
-        drafts = [Draft("tool", lost, run_id=run.id, is_err=True), *drafts]
+    settlement, first = _opening(context, reply, run.id, step.id)
+    drafts = [*first, *drafts]
     thread, added = messages.append(conn, thread, drafts)
     context += added
     return TurnState(
@@ -73,7 +79,57 @@ def accept(
         tools=tuple(agents.tools_of(conn, agent.id)),
         prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=_stored_prompt(thread, context)),
         context=tuple(context),
+        settlement=settlement,
     )
+
+
+def _opening(
+    context: Sequence[MessageRow], reply: Reply | None, run_id: str, step_id: str
+) -> tuple[Settlement | None, list[Draft]]:
+    """What a request settles of the calls left open before it, and the messages that say so."""
+    waiting = pending_in(context)
+    if reply:
+        if waiting is None:
+            _refuse_again(context, reply)
+        settlement = settle(waiting, reply)
+        said = Draft("approval", settlement.words, otid=reply.otid, run_id=run_id, step_id=step_id)
+        return settlement, [said]
+    if waiting:
+        raise PendingApproval(waiting)
+    lost = unanswered(context)
+    return None, [Draft("tool", lost, run_id=run_id, is_err=True)] if lost else []
+
+
+def _refuse_again(context: Sequence[MessageRow], reply: Reply) -> None:
+    """Raise `AlreadyAnswered` when these very calls have their returns: the same reply came twice."""
+    ids = set(reply.call_ids)
+    for row in context[-10:]:
+        if (
+            ids
+            and row.run_id
+            and row.role == "tool"
+            and ids <= {part.call_id for part in returns_of(row.parts)}
+        ):
+            raise AlreadyAnswered(row.run_id)
+
+
+def deny_pending(conn: Connection, actor: Actor, thread_id: str) -> str | None:
+    """Answer the calls of a thread that wait for approval with a denial; the run that asked, if any."""
+    context = messages.context(conn, thread_id)
+    waiting = pending_in(context)
+    if waiting is None:
+        return None
+    thread = messages.get_thread(conn, actor, thread_id)
+    asked = waiting.request
+    words = tuple(Approval(call.id, False, CANCELLED) for call in waiting.asked)
+    settled = settle(waiting, Reply(words))
+    held_back = cancelled(settled.run)
+    drafts = [
+        Draft("approval", words, run_id=asked.run_id, step_id=asked.step_id),
+        Draft("tool", settled.ordered(held_back), run_id=asked.run_id, step_id=asked.step_id, is_err=True),
+    ]
+    messages.append(conn, thread, drafts)
+    return asked.run_id
 
 
 def _stored_prompt(thread: Thread, context: Sequence[MessageRow]) -> tuple[str, str] | None:

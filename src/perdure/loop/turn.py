@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from perdure.agents import links
-from perdure.content.parts import Part, ToolCall, ToolReturn
+from perdure.content.parts import Part, ToolCall, ToolReturn, calls_of, returns_of
 from perdure.db import Database
 from perdure.kit.clock import monotonic_ns, now
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.answer import Answer, AnswerBuilder
-from perdure.loop.approvals import request_id, split_parts
+from perdure.loop.approvals import Settlement, request_id, split_parts
 from perdure.loop.asking import Asking, ask
 from perdure.loop.decide import (
     AskApproval,
@@ -37,15 +37,15 @@ from perdure.loop.request import cancelled
 from perdure.loop.save import RunEnd, TurnState
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.loop.traces import TraceLog
-from perdure.messages.store import Draft
-from perdure.providers.base import Exchange, Usage
+from perdure.messages.store import Draft, MessageRow
+from perdure.providers.base import Exchange, ModelEvent, ToolCallDelta, ToolCallStart, ToolSpec, Usage
 from perdure.providers.entries import ResolvedModel
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import Lease, RunRow, StepRow, Tokens
 from perdure.tools.base import ToolContext
 from perdure.tools.dispatch import Dispatcher
-from perdure.tools.rules import ToolRules
+from perdure.tools.rules import CalledTool, ToolRules
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Order:
     model: ResolvedModel
     max_steps: int
     system: str | None = None
+    client_tools: tuple[ToolSpec, ...] = ()
 
 
 @dataclass(slots=True)
@@ -118,8 +119,14 @@ class Turn:
 
     async def _steps(self) -> AsyncGenerator[TurnEvent, None]:
         ended = False
+        if self.state.settlement:
+            async with aclosing(self._take_up(self.state.settlement)) as events:
+                async for event in events:
+                    yield event
+                    ended = isinstance(event, Ended)
         while not ended:
-            asking = ask(self.state, self.rules, self.progress, self.order.model, self.order.system)
+            order = self.order
+            asking = ask(self.state, self.rules, self.progress, order.model, order.system, order.client_tools)
             builder = AnswerBuilder(self.order.model.provider_type, asking.parallel)
             message_id = new_id("message")
             self._saying = (builder, message_id)
@@ -145,6 +152,7 @@ class Turn:
         exchange = Exchange()
         asked = monotonic_ns()
         first: int | None = None
+        asking_calls: set[int] = set()
         try:
             with self.stop.interruptible():
                 async with aclosing(self.order.model.client.stream(asking.request, exchange)) as events:
@@ -153,13 +161,24 @@ class Turn:
                             first = monotonic_ns()
                             self.ttft_ns = self.ttft_ns or first - self.started
                         if kept := builder.add(event):
-                            yield Delta(kept, message_id, self.step.id)
+                            asks = self._asks(kept, asking_calls)
+                            place = request_id(message_id) if asks else message_id
+                            yield Delta(kept, place, self.step.id, asks)
         finally:
             self.step = replace(
                 self.step, model_ns=monotonic_ns() - asked, ttft_ns=first - asked if first else None
             )
             if self.env.traces:
                 self.env.traces.add(self.step, exchange)
+
+    def _asks(self, event: ModelEvent, asking: set[int]) -> bool:
+        """Whether a piece belongs to a call that will wait; remembers those calls by their index."""
+        if isinstance(event, ToolCallStart) and self._waits(event.name):
+            asking.add(event.index)
+        return isinstance(event, ToolCallStart | ToolCallDelta) and event.index in asking
+
+    def _waits(self, name: str) -> bool:
+        return name in {tool.name for tool in self.order.client_tools} or self.rules.needs_approval(name)
 
     def _count(self, usage: Usage) -> None:
         spent = Tokens(
@@ -176,7 +195,8 @@ class Turn:
 
     async def _act(self, answer: Answer, message_id: str) -> AsyncGenerator[Saved | Ended, None]:
         """Do what an answer asks for; ends the turn or prepares the next step."""
-        match decide(answer, self.rules, self.progress, must_call=self.must_call):
+        theirs = {tool.name for tool in self.order.client_tools}
+        match decide(answer, self.rules, self.progress, must_call=self.must_call, client_tools=theirs):
             case RunTools(calls):
                 async for event in self._run_tools(answer, calls, message_id):
                     yield event
@@ -216,6 +236,28 @@ class Turn:
                 yield event
             return
         self.step = replace(self.step, tools_ns=monotonic_ns() - began)
+        async for event in self._returned(calls, results):
+            yield event
+
+    async def _take_up(self, settled: Settlement) -> AsyncGenerator[Saved | Ended, None]:
+        """Go on where an earlier run asked for approval: run what may run, and tell the model of all."""
+        asker = next(r.run_id for r in reversed(self.state.context) if calls_of(r.parts))
+        self.progress = Progress(history=called_in(self.state.context, asker))
+        try:
+            with self.stop.interruptible():
+                results = settled.ordered(await self._call(settled.run))
+        except Stopped:
+            kept = settled.ordered(cancelled(settled.run))
+            async for event in self._end("cancelled", [self._draft("tool", kept, is_err=True)]):
+                yield event
+            return
+        async for event in self._returned(settled.calls, results):
+            yield event
+
+    async def _returned(
+        self, calls: Sequence[ToolCall], results: Sequence[ToolReturn]
+    ) -> AsyncGenerator[Saved | Ended, None]:
+        """Save what the tools returned; end the turn or prepare the next step."""
         self.progress = progressed(self.progress, calls, results)
         returned = [self._draft("tool", tuple(results), is_err=all(r.status == "error" for r in results))]
         after = after_tools(results, calls, self.rules, self.progress, must_call=self.must_call)
@@ -294,6 +336,16 @@ class Turn:
             timezone=self.state.agent.timezone,
             blocks=links,
         )
+
+
+def called_in(rows: Sequence[MessageRow], run_id: str | None) -> tuple[CalledTool, ...]:
+    """What a run's tools returned before it stopped to ask: rules count those calls, too."""
+    return tuple(
+        CalledTool(part.name, part.text, part.status)
+        for row in rows
+        if row.run_id == run_id and row.role == "tool"
+        for part in returns_of(row.parts)
+    )
 
 
 def ended_as(reason: str) -> str:

@@ -8,9 +8,21 @@ import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from perdure.content.parts import Image, Part, Reasoning, Text, ToolCall, ToolReturn, text_of
+from perdure.content.parts import (
+    Approval,
+    Image,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolReturn,
+    calls_of,
+    text_of,
+)
 from perdure.messages.schemas import (
+    ApprovalReply,
     ApprovalRequestMessage,
+    ApprovalResponseMessage,
     AssistantMessage,
     Base64Image,
     ContentPart,
@@ -52,6 +64,8 @@ def render(row: MessageRow, message_tool: MessageTool | None = None) -> list[Let
             return [SummaryMessage(**_common(row), otid=row.otid, summary=text_of(row.parts))]
         case "tool":
             return _returns(row, message_tool)
+        case "approval" if not calls_of(row.parts):
+            return [_approvals(row)]
         case "assistant" | "approval":
             return _answer(row, message_tool)
 
@@ -130,6 +144,34 @@ def _calls(
     return wire
 
 
+def _approvals(row: MessageRow) -> LettaMessage:
+    """A person's answer to a request; the older single fields repeat the first word of it."""
+    words: list[ApprovalReply | WireToolReturn] = []
+    for part in row.parts:
+        if isinstance(part, Approval):
+            words.append(ApprovalReply(tool_call_id=part.call_id, approve=part.approve, reason=part.reason))
+        elif isinstance(part, ToolReturn):
+            words.append(_wire_return(part))
+    first = next((word for word in words if isinstance(word, ApprovalReply)), None)
+    return ApprovalResponseMessage(
+        **_common(row),
+        otid=row.otid,
+        approvals=words,
+        approve=first.approve if first else None,
+        reason=first.reason if first else None,
+    )
+
+
+def _wire_return(part: ToolReturn) -> WireToolReturn:
+    return WireToolReturn(
+        tool_return=part.text,
+        status=part.status,
+        tool_call_id=part.call_id,
+        stdout=list(part.stdout) or None,
+        stderr=list(part.stderr) or None,
+    )
+
+
 def _returns(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMessage]:
     returned = [
         part
@@ -138,16 +180,7 @@ def _returns(row: MessageRow, message_tool: MessageTool | None) -> list[LettaMes
     ]
     if not returned:
         return []
-    shown = [
-        WireToolReturn(
-            tool_return=part.text,
-            status=part.status,
-            tool_call_id=part.call_id,
-            stdout=list(part.stdout) or None,
-            stderr=list(part.stderr) or None,
-        )
-        for part in returned
-    ]
+    shown = [_wire_return(part) for part in returned]
     first = shown[0]
     common = _common(row)
     common["name"] = row.name or returned[0].name

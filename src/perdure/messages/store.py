@@ -194,6 +194,12 @@ def context(conn: Connection, thread_id: str) -> list[MessageRow]:
     return [message_row(row) for row in conn.execute(SELECT_CONTEXT, {"thread_id": thread_id})]
 
 
+def context_end(conn: Connection, thread_id: str, count: int) -> list[MessageRow]:
+    """The last messages of a thread's context, in order."""
+    newest = SELECT_CONTEXT.order_by(None).order_by(context_entries.c.position.desc()).limit(count)
+    return [message_row(row) for row in conn.execute(newest, {"thread_id": thread_id})][::-1]
+
+
 def context_ids(conn: Connection, thread_id: str) -> list[str]:
     """The ids of the messages in context, in order."""
     query = select(context_entries.c.message_id).where(context_entries.c.thread_id == thread_id)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import perdure
 from perdure.agents.conversations.routes import router as conversations
 from perdure.agents.routes import router as agents
+from perdure.chat.cancel import router as cancel
 from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.generate import router as generate
 from perdure.chat.openai.routes import router as openai
@@ -38,6 +39,7 @@ ROUTERS = (
     tools,
     providers,
     messages,
+    cancel,
     generate,
     preview,
     reset,

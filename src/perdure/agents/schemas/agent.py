@@ -1,7 +1,7 @@
 """`AgentState`: an agent as clients see it."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +11,7 @@ from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import AgentType, Json, StopReason
 from perdure.kit.clock import WIRE_TIME
 from perdure.memory.schemas import Block
+from perdure.messages.schemas import ApprovalRequestMessage
 from perdure.tools.rules import ToolRule
 from perdure.tools.schemas import Tool
 
@@ -76,7 +77,7 @@ class AgentState(BaseModel):
     identity_ids: list[str] = []
     managed_group: Json | None = None
     multi_agent_group: Json | None = None
-    pending_approval: Any = None
+    pending_approval: ApprovalRequestMessage | None = None
     project_id: str | None
     template_id: str | None
     base_template_id: str | None

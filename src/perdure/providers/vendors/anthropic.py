@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from perdure.content.parts import Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
+from perdure.content.parts import Approval, Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
 from perdure.providers.base import ModelRequest, ToolSpec
 from perdure.providers.vendors.claude import BUDGETS, EFFORTS, Claude, claude
 from perdure.providers.vendors.strict import strict_schema
@@ -138,6 +138,8 @@ def _block(part: Part, vendor: str) -> dict[str, Any] | None:
                 "content": part.text,
             }
             return result | ({"is_error": True} if part.status == "error" else {})
+        case Approval():
+            return None  # the model is told what came of it, in the call's return
 
 
 def _ours(part: Part, vendor: str) -> bool:

@@ -1,0 +1,38 @@
+"""Calls that wait for a person: found in what is stored. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from perdure.content.parts import ToolCall, calls_of, returns_of
+from perdure.messages.store import MessageRow
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A request nobody has answered: the calls asked about, and the free ones that wait with them."""
+
+    request: MessageRow
+    asked: tuple[ToolCall, ...]
+    free: tuple[ToolCall, ...]
+
+    @property
+    def calls(self) -> tuple[ToolCall, ...]:
+        """All calls of the step, in the order of the model."""
+        return (*self.free, *self.asked)
+
+
+def pending_in(rows: Sequence[MessageRow]) -> Pending | None:
+    """The request at the end of a history that still waits for its answer."""
+    answered = {part.call_id for row in rows[-8:] if row.role == "tool" for part in returns_of(row.parts)}
+    for i in range(len(rows) - 1, max(-1, len(rows) - 8), -1):
+        row = rows[i]
+        asked = calls_of(row.parts)
+        if row.role == "approval" and asked:
+            if any(call.id in answered for call in asked):
+                return None
+            before = rows[i - 1] if i and rows[i - 1].step_id == row.step_id else None
+            free = calls_of(before.parts) if before and before.role == "assistant" else ()
+            return Pending(row, asked, free)
+        if row.role == "tool":
+            return None
+    return None
