@@ -235,7 +235,7 @@ async def test_a_trace_is_kept_for_its_step_and_dies_with_the_run(db, actor, run
     (step,) = await steps_of(db, actor, run)
     assert await db.read(store.trace_of, actor, step.id) is None
     kept = {"url": "http://x", "status": 200, "request": b"1", "response": b"2"}
-    await db.write(store.save_trace, actor.organization_id, step.id, **kept)
+    await db.write(store.save_traces, [store.TraceRow(actor.organization_id, step.id, **kept)])
     row = await db.read(store.trace_of, actor, step.id)
     assert (row.url, row.request, row.response) == ("http://x", b"1", b"2")
     await db.write(store.delete_run, actor, run.id)

@@ -13,7 +13,7 @@ from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
 from perdure.memory.store import BlockRow
 from perdure.memory.tables import blocks
-from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 from perdure.tools.store import ToolRow
 from perdure.tools.tables import tools
 
@@ -22,6 +22,7 @@ R = TypeVar("R")
 
 # Statements of the hot path are built once: building one costs about as much as running it.
 AGENT_IDS: BindParameter[Sequence[str]] = bindparam("agent_ids", expanding=True)
+UPDATE_AGENT = update(agents).where(agents.c.id == bindparam("of"))
 SELECT_BLOCKS = (
     select(agents_blocks.c.agent_id, blocks)
     .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
@@ -87,7 +88,7 @@ class AgentRow:
 
 def agent_row(row: Row[Any]) -> AgentRow:
     """The agent of a full row of `agents`."""
-    return picked(AgentRow, row)
+    return AgentRow(*row)  # its fields are the table's columns in order
 
 
 def picked(kind: type[R], row: Row[Any]) -> R:
@@ -107,8 +108,11 @@ def get(conn: Connection, actor: Actor, agent_id: str, *, to_change: bool = Fals
     `to_change` holds it until the transaction ends, so that two changes at once both count; rows that
     only point at it can still be added.
     """
-    query = owned(agents, actor).where(agents.c.id == agent_id)
-    row = conn.execute(query.with_for_update(key_share=True) if to_change else query).first()
+    if to_change:
+        query = owned(agents, actor).where(agents.c.id == agent_id)
+        row = conn.execute(query.with_for_update(key_share=True)).first()
+    else:
+        row = one(conn, agents, actor, agent_id)
     if row is None:
         raise AgentNotFound(agent_id)
     return agent_row(row)
@@ -127,16 +131,16 @@ def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
 def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[BlockRow]]:
     """The blocks of several agents at once; agents without any are left out."""
     found: dict[str, list[BlockRow]] = {}
-    for row in conn.execute(SELECT_BLOCKS, {"agent_ids": agent_ids}):
-        found.setdefault(row.agent_id, []).append(picked(BlockRow, row))
+    for agent_id, *block in conn.execute(SELECT_BLOCKS, {"agent_ids": agent_ids}):
+        found.setdefault(agent_id, []).append(BlockRow(*block))
     return found
 
 
 def tools_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[ToolRow]]:
     """The tools of several agents at once; agents without any are left out."""
     found: dict[str, list[ToolRow]] = {}
-    for row in conn.execute(SELECT_TOOLS, {"agent_ids": agent_ids}):
-        found.setdefault(row.agent_id, []).append(picked(ToolRow, row))
+    for agent_id, *tool in conn.execute(SELECT_TOOLS, {"agent_ids": agent_ids}):
+        found.setdefault(agent_id, []).append(ToolRow(*tool))
     return found
 
 
@@ -179,7 +183,7 @@ def record_run(conn: Connection, agent_id: str, *, stop_reason: str, duration_ms
         "last_run_duration_ms": duration_ms,
         "last_stop_reason": stop_reason,
     }
-    conn.execute(update(agents).where(agents.c.id == agent_id).values(values))
+    conn.execute(UPDATE_AGENT, {"of": agent_id, **values})
 
 
 def delete_agent(conn: Connection, actor: Actor, agent_id: str) -> None:

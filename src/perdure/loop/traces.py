@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import zlib
+from collections.abc import Sequence
 
 from perdure.db import Database
 from perdure.providers.base import Exchange
 from perdure.runs import store
-from perdure.runs.store import StepRow
+from perdure.runs.store import StepRow, TraceRow
 
 log = logging.getLogger(__name__)
 
 MAX_WAITING = 1000
+PAUSE = 0.1  # seconds: traces share a transaction, and keep out of the way of the turns that made them
 
 
 class TraceLog:
@@ -44,24 +46,30 @@ class TraceLog:
 
     async def _store_all(self) -> None:
         while True:
-            step, exchange = await self._queue.get()
+            waiting = [await self._queue.get()]
+            await asyncio.sleep(PAUSE)
+            while not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
             try:
-                await self._store(step, exchange)
+                lost = await self.db.write(store.save_traces, await asyncio.to_thread(_packed, waiting))
+                if lost:
+                    log.warning("traces could not be stored: their steps are gone", extra={"step_ids": lost})
             except Exception:
-                log.warning("a trace could not be stored", exc_info=True, extra={"step_id": step.id})
+                log.warning("traces could not be stored", exc_info=True, extra={"traces": len(waiting)})
             finally:
-                self._queue.task_done()
+                for _ in waiting:
+                    self._queue.task_done()
 
-    async def _store(self, step: StepRow, exchange: Exchange) -> None:
-        request, response = await asyncio.to_thread(
-            lambda: (zlib.compress(exchange.request, 1), zlib.compress(bytes(exchange.response), 1))
-        )
-        await self.db.write(
-            store.save_trace,
-            step.organization_id,
-            step.id,
+
+def _packed(waiting: Sequence[tuple[StepRow, Exchange]]) -> list[TraceRow]:
+    return [
+        TraceRow(
+            organization_id=step.organization_id,
+            step_id=step.id,
             url=exchange.url,
             status=exchange.status,
-            request=request,
-            response=response,
+            request=zlib.compress(exchange.request, 1),
+            response=zlib.compress(bytes(exchange.response), 1),
         )
+        for step, exchange in waiting
+    ]

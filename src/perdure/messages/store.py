@@ -7,6 +7,7 @@ message ever said stays stored, in context or not.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
@@ -75,6 +76,7 @@ class MessageRow:
 
 
 FIELDS = tuple(MessageRow.__dataclass_fields__)
+PICK = itemgetter(*(messages.c.keys().index(name) for name in FIELDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,8 @@ def _values(row: MessageRow) -> dict[str, Any]:
 
 def message_row(row: Row[Any]) -> MessageRow:
     """The message of a full row of `messages`."""
-    values: dict[str, Any] = {name: getattr(row, name) for name in FIELDS}
-    values["parts"] = from_json(row.parts)
-    return MessageRow(**values)
+    id, organization_id, agent_id, thread_id, role, parts, *rest = PICK(row)
+    return MessageRow(id, organization_id, agent_id, thread_id, role, from_json(parts), *rest)
 
 
 def context(conn: Connection, thread_id: str) -> list[MessageRow]:

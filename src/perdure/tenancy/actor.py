@@ -1,10 +1,11 @@
 """Who acts: every unit of work that touches a tenant's rows takes an Actor."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from sqlalchemy import ColumnElement, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, select
 
 DEFAULT_ORGANIZATION = "org-00000000-0000-4000-8000-000000000000"
 DEFAULT_USER = "user-00000000-0000-4000-8000-000000000000"
@@ -27,6 +28,19 @@ def owned(table: Table, actor: Actor) -> Select[Any]:
 def is_owned(table: Table, actor: Actor) -> ColumnElement[bool]:
     """The same as a condition, for updates, deletes and joins."""
     return table.c.organization_id == actor.organization_id
+
+
+def one(conn: Connection, table: Table, actor: Actor, id: str) -> Row[Any] | None:
+    """The row of a tenant's table with this id; None when there is none that the actor may see."""
+    return conn.execute(_by_id(table), {"organization_id": actor.organization_id, "id": id}).first()
+
+
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    """Built once for each table: building a statement costs more than running it."""
+    return select(table).where(
+        table.c.organization_id == bindparam("organization_id"), table.c.id == bindparam("id")
+    )
 
 
 async def _of_request(request: Request) -> Actor:
