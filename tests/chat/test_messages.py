@@ -329,3 +329,24 @@ def test_runs_and_steps_tell_what_happened(
     assert client.steps.retrieve(steps[0].id).feedback == "positive"
     kept = list(client.steps.messages.list(steps[0].id))
     assert kinds(kept) == ["user_message", "tool_call_message", "tool_return_message"]
+
+
+def test_a_changed_model_counts_from_the_next_message_on(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, say("old")))
+    assert send(client, agent.id).messages[0].content == "old"
+    client.agents.update(agent.id, model=scripted.script(f"{model_name}-new", say("new")))
+    assert send(client, agent.id).messages[0].content == "new"
+    (step,) = client.runs.steps.list(client.runs.list(agent_id=agent.id).items[0].id)
+    assert step.api_model_handle == f"scripted/{model_name}-new"
+
+
+def test_a_deleted_agent_is_not_found_although_it_was_just_talked_to(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, say("ok")))
+    send(client, agent.id)
+    client.agents.delete(agent.id)
+    with pytest.raises(NotFoundError):
+        send(client, agent.id)

@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -37,6 +37,8 @@ from perdure.tenancy.actor import Actor
 
 log = logging.getLogger(__name__)
 
+MOST_SEEN = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -57,6 +59,7 @@ class Sender:
     runner: Runner
     streams: StreamSettings
     fetcher: Fetcher
+    seen: dict[tuple[str, str], Place] = field(default_factory=dict[tuple[str, str], Place])
 
     async def send(self, actor: Actor, thread_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
         """Accept a request to an agent or a conversation, whichever has the thread.
@@ -64,7 +67,8 @@ class Sender:
         The run is claimed and its input saved when this returns. Raises what is wrong with the request
         before anything is stored.
         """
-        place = await self.env.db.read(find, actor, thread_id)
+        key = (actor.organization_id, thread_id)
+        place = self.seen.get(key) or await self.env.db.read(find, actor, thread_id)
         agent = place.agent
         model = await self.models.resolve(actor, options.override_model or agent.model)
         run = _run(actor, place, options, delivery)
@@ -79,15 +83,33 @@ class Sender:
         )
         try:
             state = await self.env.db.write(
-                save.accept, actor, run, self.env.lease, drafts, step, model.provider_type, reply_of(options)
+                save.accept,
+                actor,
+                run,
+                self.env.lease,
+                drafts,
+                step,
+                model.provider_type,
+                reply_of(options),
+                agent,
             )
+        except save.AgentChanged:
+            self.seen.pop(key, None)
+            return await self.send(actor, thread_id, options, delivery)
         except AlreadyAnswered as again:
             return await self._replayed(actor, again.run_id, projection)
+        self._remember(key, place)
         stop = Stop()
         theirs = tuple(map(client_tool, options.client_tools or ()))
         order = Order(run, model, options.max_steps, options.override_system, theirs)
         turn = Turn(self.env, order, state, step, stop)
         return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run), stop)
+
+    def _remember(self, key: tuple[str, str], place: Place) -> None:
+        """Keep where a thread belongs: the next message needs no reading before it is accepted."""
+        if len(self.seen) >= MOST_SEEN:
+            self.seen.clear()
+        self.seen[key] = place
 
     async def _replayed(self, actor: Actor, run_id: str, projection: Projection) -> LiveRun:
         """What came of the same reply when it came first: the run at work, or the one that ended."""

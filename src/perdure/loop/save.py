@@ -16,6 +16,7 @@ from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
 from perdure.content.parts import Approval, returns_of, text_of
+from perdure.kit.errors import Conflict
 from perdure.loop.approvals import AlreadyAnswered, PendingApproval, Reply, Settlement, settle
 from perdure.loop.request import CANCELLED, cancelled, unanswered
 from perdure.messages import store as messages
@@ -43,6 +44,15 @@ class TurnState:
     settlement: Settlement | None = None  # calls that waited for the reply this request brings
 
 
+class AgentChanged(Conflict):
+    """What a request was prepared for is not the agent any more; prepare it anew."""
+
+
+def chosen_by(agent: AgentRow) -> tuple[object, ...]:
+    """What decides how a request to an agent is prepared."""
+    return agent.model, agent.context_window_limit, agent.agent_type
+
+
 def accept(
     conn: Connection,
     actor: Actor,
@@ -52,12 +62,16 @@ def accept(
     step: StepRow,
     provider_type: str,
     reply: Reply | None = None,
+    assumed: AgentRow | None = None,
 ) -> TurnState:
     """Take a request on: claim the thread, repair what a crash left, save the input, load the rest.
 
-    While calls wait for approval only a `reply` to them is taken: `PendingApproval` otherwise.
+    While calls wait for approval only a `reply` to them is taken: `PendingApproval` otherwise. Where the
+    caller chose the model by an agent it had `assumed`, `AgentChanged` tells that it is another by now.
     """
     agent = find(conn, actor, run.thread_id).agent
+    if assumed and chosen_by(assumed) != chosen_by(agent):
+        raise AgentChanged(f"Agent {agent.id} was changed meanwhile.")
     runs.claim(conn, run, lease)
     thread = messages.get_thread(conn, actor, run.thread_id)  # after the claim: the thread's end is ours now
     conversations.note_request(conn, thread)
