@@ -106,9 +106,23 @@ class Step(BaseModel):
         """The step of a row."""
         tokens = row.tokens
         return cls(
-            **{name: getattr(row, name) for name in _SAME},
-            tags=list(row.tags or ()),
+            id=row.id,
+            agent_id=row.agent_id,
+            run_id=row.run_id,
+            provider_name=row.provider_name,
+            provider_category=row.provider_category,
+            model=row.model,
+            model_handle=row.model_handle,
+            model_endpoint=row.model_endpoint,
+            context_window_limit=row.context_window_limit,
+            stop_reason=row.stop_reason,
+            status=row.status,
+            error_type=row.error_type,
             error_data=dict(row.error_data) if row.error_data else None,
+            feedback=row.feedback,
+            tags=list(row.tags or ()),
+            created_at=row.created_at,
+            completed_at=row.completed_at,
             prompt_tokens=tokens.prompt,
             completion_tokens=tokens.completion,
             total_tokens=tokens.total,
@@ -118,25 +132,6 @@ class Step(BaseModel):
             prompt_tokens_details=prompt_details(tokens),
             completion_tokens_details=completion_details(tokens),
         )
-
-
-_SAME = (
-    "id",
-    "agent_id",
-    "run_id",
-    "provider_name",
-    "provider_category",
-    "model",
-    "model_handle",
-    "model_endpoint",
-    "context_window_limit",
-    "stop_reason",
-    "status",
-    "error_type",
-    "feedback",
-    "created_at",
-    "completed_at",
-)
 
 
 def prompt_details(tokens: Tokens) -> dict[str, Any] | None:

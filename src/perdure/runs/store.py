@@ -140,7 +140,7 @@ class StepRow:
     usage: Mapping[str, Any] | None = None
     error_type: str | None = None
     error_data: Mapping[str, Any] | None = None
-    feedback: str | None = None
+    feedback: Literal["positive", "negative"] | None = None
     tags: Sequence[str] = field(default_factory=tuple[str, ...])
     model_ns: int | None = None
     tools_ns: int | None = None
