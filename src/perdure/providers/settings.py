@@ -114,9 +114,6 @@ class CatalogSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     default: str | None = Field(default=None, description="The handle of agents that name no model.")
-    default_embedding: str | None = Field(
-        default=None, description="The handle of embeddings for agents that name none."
-    )
     gguf: str | None = Field(
         default=None,
         description="A GGUF file to run inside the server as provider `local`; needs the extra `local`.",
