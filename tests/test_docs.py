@@ -22,8 +22,20 @@ def fenced(page: Path, language: str) -> list[str]:
 def run_examples(page: Path, live, api_key, monkeypatch) -> None:
     """Run all Python of a page as one program against a live server."""
     monkeypatch.setenv("LETTA_API_KEY", api_key)
-    code = "\n".join(fenced(page, "python")).replace(DEFAULT_URL, live.url)
+    code = program(page).replace(DEFAULT_URL, live.url)
     exec(compile(code, str(page), "exec"), {})
+
+
+def program(page: Path) -> str:
+    """All Python of a page, each line where the page has it, so that a failure shows the right one."""
+    text, outside = page.read_text(), True
+    lines = []
+    for line in text.splitlines():
+        fence = line.startswith("```")
+        lines.append("" if outside or fence else line)
+        if fence:
+            outside = line != "```python"
+    return "\n".join(lines)
 
 
 def test_the_readmes_example_prints_what_it_says(live, api_key, monkeypatch, capsys):
