@@ -16,6 +16,7 @@ from perdure.messages import store as messages
 from perdure.messages.store import Draft
 from perdure.providers.entries import ResolvedModel
 from perdure.runs import store as runs
+from perdure.runs.lists import StepFilter, list_steps
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.store import Lease, LeaseLost
 from perdure.testing.oracle import refusal
@@ -72,7 +73,7 @@ async def check_ended(db: Any, actor: Any, turn: Turn, said: list[tuple[str, boo
     run = await db.read(runs.get, actor, turn.order.run.id)
     assert (run.status, run.stop_reason) == ("failed", "error")
     agent_id = turn.order.run.agent_id
-    steps = await db.read(runs.list_steps, actor, Page(), runs.StepFilter(run_id=run.id))
+    steps = await db.read(list_steps, actor, Page(), StepFilter(run_id=run.id))
     assert {step.status for step in steps} <= {"failed", "success"}
     assert (await db.read(agents.get, actor, agent_id)).last_stop_reason == "error"
     rows = [row for row in await db.read(messages.context, agent_id) if row.role == "assistant"]

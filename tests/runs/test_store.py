@@ -13,13 +13,12 @@ from perdure.kit.errors import NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page
 from perdure.runs import store
+from perdure.runs.lists import RunFilter, StepFilter, list_runs, list_steps
 from perdure.runs.store import (
     Lease,
     LeaseLost,
-    RunFilter,
     RunNotFound,
     RunRow,
-    StepFilter,
     StepNotFound,
     StepRow,
     ThreadBusy,
@@ -68,7 +67,7 @@ async def stored(db, actor, run) -> RunRow:
 
 
 async def steps_of(db, actor, run) -> list[StepRow]:
-    return await db.read(store.list_steps, actor, Page(order="asc"), StepFilter(run_id=run.id))
+    return await db.read(list_steps, actor, Page(order="asc"), StepFilter(run_id=run.id))
 
 
 async def test_a_thread_has_one_run_at_a_time(db, actor, agent_id, run):
@@ -192,7 +191,7 @@ async def test_runs_are_chosen_by_what_they_are(db, actor, agent_id):
     await db.write(store.claim, going, MINE)
 
     async def ids(**want: Any) -> list[str]:
-        return [row.id for row in await db.read(store.list_runs, actor, Page(), RunFilter(**want))]
+        return [row.id for row in await db.read(list_runs, actor, Page(), RunFilter(**want))]
 
     assert await ids() == [going.id, done.id]
     assert await ids(agent_ids=[agent_id]) == [going.id, done.id]
@@ -210,9 +209,7 @@ async def test_steps_are_chosen_by_what_they_are(db, actor, agent_id, run):
     await db.write(store.give_feedback, actor, second.id, {"feedback": "negative", "tags": ["slow"]})
 
     async def ids(**want: Any) -> list[str]:
-        return [
-            row.id for row in await db.read(store.list_steps, actor, Page(order="asc"), StepFilter(**want))
-        ]
+        return [row.id for row in await db.read(list_steps, actor, Page(order="asc"), StepFilter(**want))]
 
     assert await ids() == [first.id, second.id]
     assert await ids(agent_id=agent_id, run_id=run.id, model="other") == [second.id]
@@ -252,7 +249,7 @@ async def test_another_organization_sees_nothing(db, actor, run):
             await db.write(work, stranger, run.id)
     with pytest.raises(NotFound):
         await db.read(store.get_step, stranger, step.id)
-    assert await db.read(store.list_runs, stranger, Page(), RunFilter()) == []
+    assert await db.read(list_runs, stranger, Page(), RunFilter()) == []
 
 
 def test_tokens_add_up_and_the_unknown_stays_unknown():

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
-from perdure.agents.store import blocks_of, picked
+from perdure.agents.store import blocks_of
 from perdure.agents.tables import conversations_blocks
+from perdure.db.rows import picked
 from perdure.kit.errors import InvalidArgument
 from perdure.memory import store as memory
 from perdure.memory.store import BlockRow

@@ -4,6 +4,7 @@ from sqlalchemy import Connection, select
 
 from perdure.agents import store
 from perdure.agents.tables import agents_blocks, agents_tools
+from perdure.db.rows import picked
 from perdure.kit.paging import Page, paginate
 from perdure.memory.store import BlockRow
 from perdure.memory.tables import blocks
@@ -21,7 +22,7 @@ def blocks_page(conn: Connection, actor: Actor, agent_id: str, page: Page) -> li
         .where(agents_blocks.c.agent_id == agent_id)
     )
     rows = paginate(conn, query, page, key=agents_blocks.c.position, id=blocks.c.id)
-    return [store.picked(BlockRow, row) for row in rows]
+    return [picked(BlockRow, row) for row in rows]
 
 
 def tools_page(conn: Connection, actor: Actor, agent_id: str, page: Page) -> list[ToolRow]:
@@ -33,4 +34,4 @@ def tools_page(conn: Connection, actor: Actor, agent_id: str, page: Page) -> lis
         .where(agents_tools.c.agent_id == agent_id)
     )
     rows = paginate(conn, query, page, key=agents_tools.c.position, id=tools.c.id)
-    return [store.picked(ToolRow, row) for row in rows]
+    return [picked(ToolRow, row) for row in rows]

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, insert, select
 
 from perdure.agents.tables import agents_secrets
+from perdure.db.rows import fields_of
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.tenancy.actor import Actor
@@ -68,7 +69,7 @@ def set_secrets(conn: Connection, actor: Actor, agent_id: str, secrets: Sequence
 
 def secrets_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[SecretRow]]:
     """Which secrets several agents have; agents without any are left out."""
-    columns = [agents_secrets.c[name] for name in SecretRow.__dataclass_fields__]
+    columns = [agents_secrets.c[name] for name in fields_of(SecretRow)]
     query = select(*columns).where(agents_secrets.c.agent_id.in_(agent_ids)).order_by(agents_secrets.c.key)
     found: dict[str, list[SecretRow]] = {}
     for row in conn.execute(query):

@@ -1,10 +1,9 @@
 """Agents as rows, and what hangs on them: blocks, tools, tags."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
 
@@ -16,9 +15,6 @@ from perdure.memory.tables import blocks
 from perdure.tenancy.actor import Actor, is_owned, one, owned
 from perdure.tools.store import ToolRow
 from perdure.tools.tables import tools
-
-R = TypeVar("R")
-
 
 # Statements of the hot path are built once: building one costs about as much as running it.
 AGENT_IDS: BindParameter[Sequence[str]] = bindparam("agent_ids", expanding=True)
@@ -89,17 +85,6 @@ class AgentRow:
 def agent_row(row: Row[Any]) -> AgentRow:
     """The agent of a full row of `agents`."""
     return AgentRow(*row)  # its fields are the table's columns in order
-
-
-def picked(kind: type[R], row: Row[Any]) -> R:
-    """A row dataclass of the columns it names."""
-    return kind(**{name: getattr(row, name) for name in fields_of(kind)})
-
-
-@cache
-def fields_of(kind: type[Any]) -> tuple[str, ...]:
-    """The names of a row dataclass's fields."""
-    return tuple(field.name for field in fields(kind))
 
 
 def get(conn: Connection, actor: Actor, agent_id: str, *, to_change: bool = False) -> AgentRow:

@@ -17,9 +17,9 @@ from perdure.kit.errors import Conflict
 from perdure.kit.ids import AgentId, RunId
 from perdure.kit.paging import Page
 from perdure.loop.save import deny_pending
-from perdure.runs import store as runs
 from perdure.runs.cancel import active_runs, request_cancel, statuses
-from perdure.runs.store import RunFilter, Status
+from perdure.runs.lists import RunFilter, list_runs
+from perdure.runs.store import Status
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["messages"])
@@ -80,5 +80,5 @@ async def cancel(sender: Sender, actor: Actor, agent_id: str, ids: Sequence[str]
 
 def _at_work_or_latest(conn: Connection, actor: Actor, agent_id: str) -> list[str]:
     """The runs at work; else the latest one, so that a caller who is too late learns how it ended."""
-    latest = runs.list_runs(conn, actor, Page(limit=1), RunFilter(agent_ids=[agent_id]))
+    latest = list_runs(conn, actor, Page(limit=1), RunFilter(agent_ids=[agent_id]))
     return active_runs(conn, actor, agent_id=agent_id) or [run.id for run in latest]

@@ -14,7 +14,8 @@ from perdure.kit.paging import MAX_LIMIT, Page, page_query
 from perdure.messages import store as messages
 from perdure.messages.history import Wanted, list_messages
 from perdure.messages.schemas import LettaMessage
-from perdure.runs import store
+from perdure.runs import lists, store
+from perdure.runs.lists import RunFilter, StepFilter
 from perdure.runs.schemas import (
     Feedback,
     ProviderTrace,
@@ -26,7 +27,7 @@ from perdure.runs.schemas import (
     completion_details,
     prompt_details,
 )
-from perdure.runs.store import RunFilter, StepFilter, StepRow, Tokens
+from perdure.runs.store import StepRow, Tokens
 from perdure.runs.traces import read_trace
 from perdure.tenancy.actor import Actor, CurrentActor
 
@@ -67,7 +68,7 @@ async def list_runs(
         stop_reason=stop_reason,
         conversation_id=conversation_id,
     )
-    return [Run.of(row) for row in await db.read(store.list_runs, actor, page, want)]
+    return [Run.of(row) for row in await db.read(lists.list_runs, actor, page, want)]
 
 
 @router.get("/runs/active")
@@ -76,7 +77,7 @@ async def list_active_runs(
 ) -> list[Run]:
     """Runs that have not ended."""
     want = RunFilter(agent_ids=[agent_id] if agent_id else None, statuses=ACTIVE, background=background)
-    return [Run.of(row) for row in await db.read(store.list_runs, actor, Page(limit=MAX_LIMIT), want)]
+    return [Run.of(row) for row in await db.read(lists.list_runs, actor, Page(limit=MAX_LIMIT), want)]
 
 
 @router.get("/runs/{run_id}")
@@ -110,7 +111,7 @@ async def list_run_steps(
 ) -> list[Step]:
     """The steps of a run."""
     await db.read(store.get, actor, run_id)
-    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, StepFilter(run_id=run_id))]
+    return [Step.of(row) for row in await db.read(lists.list_steps, actor, page, StepFilter(run_id=run_id))]
 
 
 @router.get("/runs/{run_id}/usage")
@@ -143,7 +144,7 @@ async def retrieve_run_metrics(run_id: RunId, db: Db, actor: CurrentActor) -> Ru
 
 
 def _all_steps(conn: Connection, actor: Actor, run_id: str) -> list[StepRow]:
-    return store.list_steps(conn, actor, Page(limit=MAX_LIMIT, order="asc"), StepFilter(run_id=run_id))
+    return lists.list_steps(conn, actor, Page(limit=MAX_LIMIT, order="asc"), StepFilter(run_id=run_id))
 
 
 @router.get("/steps/")
@@ -169,7 +170,7 @@ async def list_steps(
         start=start_date,
         end=end_date,
     )
-    return [Step.of(row) for row in await db.read(store.list_steps, actor, page, want)]
+    return [Step.of(row) for row in await db.read(lists.list_steps, actor, page, want)]
 
 
 @router.get("/steps/{step_id}")

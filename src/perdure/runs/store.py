@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.ids import new_id
-from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.runs.tables import runs, steps, traces
 from perdure.tenancy.actor import Actor, is_owned, owned
@@ -183,7 +183,7 @@ def claim(conn: Connection, run: RunRow, lease: Lease) -> None:
         if other.lease_expires and other.lease_expires > now():
             raise ThreadBusy(other.id)
         abandon(conn, [other.id])
-    values = {name: getattr(run, name) for name in RunRow.__dataclass_fields__}
+    values = {name: getattr(run, name) for name in fields_of(RunRow)}
     values["request_config"] = storable(values["request_config"])
     held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "attempt": 1}
     conn.execute(INSERT_RUN, values | held)
@@ -280,7 +280,7 @@ def break_off(conn: Connection, run_id: str, lease: Lease, *, error: Mapping[str
 
 def insert_step(conn: Connection, step: StepRow) -> None:
     """Note a step."""
-    values = {name: getattr(step, name) for name in StepRow.__dataclass_fields__}
+    values = {name: getattr(step, name) for name in fields_of(StepRow)}
     conn.execute(INSERT_STEP, values | {"tags": list(step.tags)})
 
 
@@ -304,20 +304,12 @@ def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:
     return [id for id in ids if id not in known]
 
 
-def _run(row: Row[Any]) -> RunRow:
-    return RunRow(**{name: getattr(row, name) for name in RunRow.__dataclass_fields__})
-
-
-def _step(row: Row[Any]) -> StepRow:
-    return StepRow(**{name: getattr(row, name) for name in StepRow.__dataclass_fields__})
-
-
 def get(conn: Connection, actor: Actor, run_id: str) -> RunRow:
     """One run, or `RunNotFound`."""
     row = conn.execute(owned(runs, actor).where(runs.c.id == run_id)).first()
     if row is None:
         raise RunNotFound(f"No run {run_id}.")
-    return _run(row)
+    return picked(RunRow, row)
 
 
 def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
@@ -326,69 +318,12 @@ def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
         raise RunNotFound(f"No run {run_id}.")
 
 
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs to list; None means any."""
-
-    agent_ids: Sequence[str] | None = None
-    statuses: Sequence[str] | None = None
-    background: bool | None = None
-    stop_reason: str | None = None
-    conversation_id: str | None = None
-
-
-def list_runs(conn: Connection, actor: Actor, page: Page, want: RunFilter) -> list[RunRow]:
-    """Runs, a page of them."""
-    query = owned(runs, actor)
-    if want.agent_ids is not None:
-        query = query.where(runs.c.agent_id.in_(want.agent_ids))
-    if want.statuses is not None:
-        query = query.where(runs.c.status.in_(want.statuses))
-    if want.background is not None:
-        query = query.where(runs.c.background == want.background)
-    if want.stop_reason is not None:
-        query = query.where(runs.c.stop_reason == want.stop_reason)
-    if want.conversation_id is not None:
-        query = query.where(runs.c.conversation_id == want.conversation_id)
-    return [_run(row) for row in paginate(conn, query, page, key=runs.c.created_at, id=runs.c.id)]
-
-
 def get_step(conn: Connection, actor: Actor, step_id: str) -> StepRow:
     """One step, or `StepNotFound`."""
     row = conn.execute(owned(steps, actor).where(steps.c.id == step_id)).first()
     if row is None:
         raise StepNotFound(f"No step {step_id}.")
-    return _step(row)
-
-
-@dataclass(frozen=True, slots=True)
-class StepFilter:
-    """Which steps to list; None means any."""
-
-    run_id: str | None = None
-    agent_id: str | None = None
-    model: str | None = None
-    feedback: str | None = None
-    has_feedback: bool | None = None
-    start: datetime | None = None
-    end: datetime | None = None
-
-
-def list_steps(conn: Connection, actor: Actor, page: Page, want: StepFilter) -> list[StepRow]:
-    """Steps, a page of them."""
-    query = owned(steps, actor)
-    for name in ("run_id", "agent_id", "model", "feedback"):
-        if (value := getattr(want, name)) is not None:
-            query = query.where(steps.c[name] == value)
-    if want.has_feedback is not None:
-        query = query.where(
-            steps.c.feedback.is_not(None) if want.has_feedback else steps.c.feedback.is_(None)
-        )
-    if want.start is not None:
-        query = query.where(steps.c.created_at >= want.start)
-    if want.end is not None:
-        query = query.where(steps.c.created_at < want.end)
-    return [_step(row) for row in paginate(conn, query, page, key=steps.c.created_at, id=steps.c.id)]
+    return picked(StepRow, row)
 
 
 def trace_of(conn: Connection, actor: Actor, step_id: str) -> Row[Any] | None:

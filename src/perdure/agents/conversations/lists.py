@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select
 
 from perdure.agents.conversations.store import ConversationRow
 from perdure.agents.conversations.tables import conversations
-from perdure.agents.store import picked
+from perdure.db.rows import picked
 from perdure.kit.errors import Unprocessable
 from perdure.kit.paging import Page, paginate
 from perdure.tenancy.actor import Actor, owned

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from perdure.agents import isolated
 from perdure.agents.conversations.tables import conversations
 from perdure.agents.model_settings import merge
-from perdure.agents.store import AgentRow, picked
+from perdure.agents.store import AgentRow
+from perdure.db.rows import picked
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
 from perdure.messages.fork import delete_thread
