@@ -6,6 +6,7 @@ guess, fails here until `World.ids` or `BODIES` say what belongs there.
 
 import itertools
 import re
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
@@ -187,6 +188,10 @@ def test_rows_of_others_are_not_found_on_any_route(live, make_world):
 
 def test_the_walk_asks_for_what_its_owner_can_see(live, make_world):
     own = make_world()
+    step_id, deadline = own.ids["step_id"], time.monotonic() + 5
+    while own.ask("GET", f"/v1/steps/{step_id}/trace").status_code == 404:  # written in the background
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     for method, path, _ in operations(live):
         if method == "GET" and names_in(path):
             answer = own.ask("GET", path.format(**own.ids))

@@ -1,6 +1,7 @@
 """Providers that fail, over real HTTP: the whole way from their answer to the caller's."""
 
 import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -105,10 +106,11 @@ def test_the_raw_exchange_of_a_step_is_kept_without_the_key(
 ) -> None:
     run_id = send(http, agent_id, "say:traced").json()["messages"][0]["run_id"]
     (step,) = client.runs.steps.list(run_id)
-    for _ in range(100):
+    for _ in range(200):
         answer = http.get(f"/v1/steps/{step.id}/trace")
         if answer.status_code == 200:
             break
+        time.sleep(0.02)  # written in the background
     trace: dict[str, Any] = answer.json()
     assert "traced" in json.dumps(trace["request_json"])
     assert trace["response_json"]["status"] == 200
