@@ -1,12 +1,13 @@
 """From an agent's rows to what clients see."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from perdure.agents.compaction import compaction_in_force
 from perdure.agents.model_facts import ModelFacts, describe, wire_llm_config, wire_settings
 from perdure.agents.model_settings import file_limits
-from perdure.agents.parts import AgentParts
+from perdure.agents.parts import ALL, AgentParts, parts_of
 from perdure.agents.schemas.agent import AgentSecret, AgentState, Memory
+from perdure.db import Database
 from perdure.memory.schemas import wire_block
 from perdure.messages.pending import Pending
 from perdure.messages.render import render
@@ -21,6 +22,14 @@ async def states_of(models: Models, actor: Actor, found: Sequence[AgentParts]) -
     """Agents as clients see them."""
     facts = await describe(models, actor, (parts.agent.model for parts in found))
     return [state_of(parts, facts[parts.agent.model]) for parts in found]
+
+
+async def read_state(
+    db: Database, models: Models, actor: Actor, agent_id: str, include: Collection[str] = ALL
+) -> AgentState:
+    """One agent as clients see it now, with the relations included."""
+    found = await db.read(parts_of, actor, agent_id, include)
+    return (await states_of(models, actor, [found]))[0]
 
 
 def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:

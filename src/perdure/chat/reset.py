@@ -8,9 +8,8 @@ from perdure.agents import boot
 from perdure.agents import store as agents
 from perdure.agents.compiled import recompile
 from perdure.agents.model_facts import describe
-from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState
-from perdure.agents.state import states_of
+from perdure.agents.state import read_state
 from perdure.chat.routes import CurrentSender
 from perdure.db import Db
 from perdure.kit.clock import now
@@ -52,8 +51,7 @@ async def reset_messages(
         provider_type=facts[agent.model].provider_type,
         greet=body.add_default_initial_messages,
     )
-    found = await db.read(parts_of, actor, agent_id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id)
 
 
 def reset(

@@ -11,12 +11,11 @@ from perdure.agents import secrets
 from perdure.agents.create import plan_agent, store_agent
 from perdure.agents.delete import delete_agent
 from perdure.agents.filters import Filters, Included, count_agents, list_agents
-from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState, Message
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
-from perdure.agents.state import states_of
+from perdure.agents.state import read_state, states_of
 from perdure.agents.update import apply_update, plan_change
 from perdure.db import Db
 from perdure.kit.ids import AgentId
@@ -57,8 +56,7 @@ async def create(body: CreateAgent, db: Db, actor: CurrentActor, models: Current
     sealed = await _seal(models, actor, body.secrets)
     new = await plan_agent(models, actor, body, sealed)
     agent = await db.write(store_agent, actor, new)
-    found = await db.read(parts_of, actor, agent.id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent.id)
 
 
 @router.get("/{agent_id}")
@@ -66,8 +64,7 @@ async def retrieve(
     agent_id: AgentId, include: Included, db: Db, actor: CurrentActor, models: CurrentModels
 ) -> AgentState:
     """An agent; relations only where included."""
-    found = await db.read(parts_of, actor, agent_id, include)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id, include)
 
 
 @router.patch("/{agent_id}")
@@ -78,8 +75,7 @@ async def update(
     sealed = await _seal(models, actor, body.secrets)
     change = await plan_change(models, actor, body, sealed)
     await db.write(apply_update, actor, agent_id, change)
-    found = await db.read(parts_of, actor, agent_id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id)
 
 
 @router.delete("/{agent_id}")

@@ -10,7 +10,7 @@ from perdure.agents.filters import AgentFilters, Included, list_agents
 from perdure.agents.pages import blocks_page
 from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState, Memory
-from perdure.agents.state import states_of
+from perdure.agents.state import read_state, states_of
 from perdure.db import Db
 from perdure.kit.ids import AgentId, BlockId
 from perdure.kit.paging import Page, page_query
@@ -54,8 +54,7 @@ async def attach_block(
 ) -> AgentState:
     """Attach a block; nothing changes if it is attached already."""
     await db.write(links.attach_block, actor, agent_id, block_id)
-    found = await db.read(parts_of, actor, agent_id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id)
 
 
 @router.patch(CORE + "/blocks/detach/{block_id}")
@@ -64,8 +63,7 @@ async def detach_block(
 ) -> AgentState:
     """Detach a block, which stays."""
     await db.write(links.detach_block, actor, agent_id, block_id)
-    found = await db.read(parts_of, actor, agent_id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id)
 
 
 @router.patch(CORE + "/blocks/{block_label:path}")

@@ -7,15 +7,14 @@ from pydantic import BaseModel
 
 from perdure.agents import links
 from perdure.agents.pages import tools_page
-from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState
-from perdure.agents.state import states_of
-from perdure.db import Database, Db
+from perdure.agents.state import read_state
+from perdure.db import Db
 from perdure.kit.errors import Unprocessable
 from perdure.kit.ids import AgentId, ToolId
 from perdure.kit.paging import Page, page_query
-from perdure.providers.catalog import CurrentModels, Models
-from perdure.tenancy.actor import Actor, CurrentActor
+from perdure.providers.catalog import CurrentModels
+from perdure.tenancy.actor import CurrentActor
 from perdure.tools.schemas import Tool, tool_of
 
 router = APIRouter(prefix="/v1/agents/{agent_id}/tools", tags=["agents"])
@@ -44,7 +43,7 @@ async def attach_tool(
 ) -> AgentState:
     """Attach a tool; nothing changes if it is attached already."""
     await db.write(links.attach_tool, actor, agent_id, tool_id)
-    return await _state(db, models, actor, agent_id)
+    return await read_state(db, models, actor, agent_id)
 
 
 @router.patch("/detach/{tool_id}")
@@ -53,7 +52,7 @@ async def detach_tool(
 ) -> AgentState:
     """Detach a tool; nothing changes if it was not attached."""
     await db.write(links.detach_tool, actor, agent_id, tool_id)
-    return await _state(db, models, actor, agent_id)
+    return await read_state(db, models, actor, agent_id)
 
 
 @router.patch("/approval/{tool_name}")
@@ -73,9 +72,4 @@ async def update_approval(
     if required is None:
         raise Unprocessable("requires_approval: say true or false in the body.")
     await db.write(links.set_approval, actor, agent_id, tool_name, required)
-    return await _state(db, models, actor, agent_id)
-
-
-async def _state(db: Database, models: Models, actor: Actor, agent_id: str) -> AgentState:
-    found = await db.read(parts_of, actor, agent_id)
-    return (await states_of(models, actor, [found]))[0]
+    return await read_state(db, models, actor, agent_id)
