@@ -33,10 +33,9 @@ from perdure.memory.schemas import CreateBlock
 from perdure.memory.store import create as create_block
 from perdure.messages import store as messages
 from perdure.providers.catalog import Models
-from perdure.tenancy.actor import Actor, owned
+from perdure.tenancy.actor import Actor
 from perdure.tools import store as tools
 from perdure.tools.store import ToolRow
-from perdure.tools.tables import tools as tools_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +161,10 @@ def _tools(conn: Connection, actor: Actor, new: NewAgent) -> list[ToolRow]:
     if missing := [name for name in new.tools if name not in by_name]:
         raise InvalidArgument(f"tools: there is no tool named {', '.join(missing)}.")
     found = {by_name[name].id: by_name[name] for name in wanted if name in by_name}
-    by_id = {tool.id: tool for tool in _by_ids(conn, actor, new.tool_ids)}
+    by_id = {tool.id: tool for tool in tools.by_ids(conn, actor, new.tool_ids)}
     if missing := [wanted_id for wanted_id in new.tool_ids if wanted_id not in by_id]:
         raise InvalidArgument(f"tool_ids: there is no tool {', '.join(missing)}.")
     return list((found | by_id).values())
-
-
-def _by_ids(conn: Connection, actor: Actor, ids: Sequence[str]) -> list[ToolRow]:
-    rows = conn.execute(owned(tools_table, actor).where(tools_table.c.id.in_(ids)))
-    return [tools.tool_row(row) for row in rows]
 
 
 def _rules(new: NewAgent, attached: Sequence[ToolRow]) -> list[dict[str, Any]]:

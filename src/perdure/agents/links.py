@@ -15,7 +15,7 @@ from perdure.agents.tables import agents_blocks, agents_tools
 from perdure.kit.errors import Conflict, InvalidArgument, NotFound, Unprocessable
 from perdure.memory.tables import blocks
 from perdure.tenancy.actor import Actor, owned
-from perdure.tools.tables import tools
+from perdure.tools import store as tools
 
 
 def block_ids(conn: Connection, agent_id: str, thread_id: str) -> Sequence[str]:
@@ -80,9 +80,7 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
 def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
     """Attach a tool after the others; one that asks for approval by default brings the rule along."""
     agent = store.get(conn, actor, agent_id, to_change=True)
-    tool = conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first()
-    if tool is None:
-        raise NotFound(f"There is no tool {tool_id}.")
+    tool = tools.get(conn, actor, tool_id)
     mine = (agents_tools.c.agent_id == agent_id) & (agents_tools.c.tool_id == tool_id)
     if conn.execute(select(agents_tools.c.tool_id).where(mine)).first():
         return
@@ -96,8 +94,7 @@ def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> 
 def detach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
     """Detach a tool; nothing happens if it was not attached. Its rules wait for its return."""
     store.get(conn, actor, agent_id, to_change=True)
-    if conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first() is None:
-        raise NotFound(f"There is no tool {tool_id}.")
+    tools.get(conn, actor, tool_id)
     mine = (agents_tools.c.agent_id == agent_id) & (agents_tools.c.tool_id == tool_id)
     conn.execute(delete(agents_tools).where(mine))
 
@@ -105,11 +102,7 @@ def detach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> 
 def set_tools(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]) -> None:
     """Make these the agent's tools, in this order."""
     wanted = list(dict.fromkeys(ids))
-    known = set(
-        conn.execute(
-            owned(tools, actor).with_only_columns(tools.c.id).where(tools.c.id.in_(wanted))
-        ).scalars()
-    )
+    known = {tool.id for tool in tools.by_ids(conn, actor, wanted)}
     if missing := [tool_id for tool_id in wanted if tool_id not in known]:
         raise InvalidArgument(f"tool_ids: there is no tool {', '.join(missing)}.")
     conn.execute(delete(agents_tools).where(agents_tools.c.agent_id == agent_id))

@@ -28,7 +28,7 @@ from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.memory.tables import blocks
-from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 LIMIT = 100_000
 DEFAULTS: Mapping[str, Any] = {
@@ -122,7 +122,7 @@ def block_row(row: Row[Any]) -> BlockRow:
 
 def get(conn: Connection, actor: Actor, block_id: str) -> BlockRow:
     """The block; raises `BlockNotFound`."""
-    row = conn.execute(owned(blocks, actor).where(blocks.c.id == block_id)).first()
+    row = one(conn, blocks, actor, block_id)
     if row is None:
         raise BlockNotFound(block_id)
     return block_row(row)

@@ -21,7 +21,7 @@ from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.messages.spoken import searchable
 from perdure.messages.tables import context_entries, messages, shared_messages, threads
-from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 TICK = timedelta(microseconds=1)
 
@@ -254,7 +254,7 @@ def save_prompt(conn: Connection, thread_id: str, text: str, fingerprint: str) -
 
 def get(conn: Connection, actor: Actor, message_id: str) -> MessageRow:
     """One message, or `MessageNotFound`."""
-    row = conn.execute(owned(messages, actor).where(messages.c.id == message_id)).first()
+    row = one(conn, messages, actor, message_id)
     if row is None:
         raise MessageNotFound(f"No message {message_id}.")
     return message_row(row)

@@ -26,7 +26,7 @@ from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.paging import Page, paginate
 from perdure.providers.endpoint import ListedModel
 from perdure.providers.tables import ProviderRow, model_lists, providers
-from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 MODELS = TypeAdapter(tuple[ListedModel, ...])
 
@@ -70,7 +70,7 @@ def create(conn: Connection, row: ProviderRow) -> ProviderRow:
 
 def get(conn: Connection, actor: Actor, provider_id: str) -> ProviderRow:
     """One provider of the organization."""
-    row = conn.execute(owned(providers, actor).where(providers.c.id == provider_id)).first()
+    row = one(conn, providers, actor, provider_id)
     if row is None:
         raise ProviderNotFound(provider_id)
     return _row(row)

@@ -18,7 +18,7 @@ from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
 from perdure.runs.tables import runs, steps, traces
-from perdure.tenancy.actor import Actor, is_owned, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 # Statements of the hot path are built once: building one costs about as much as running it.
@@ -306,7 +306,7 @@ def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:
 
 def get(conn: Connection, actor: Actor, run_id: str) -> RunRow:
     """One run, or `RunNotFound`."""
-    row = conn.execute(owned(runs, actor).where(runs.c.id == run_id)).first()
+    row = one(conn, runs, actor, run_id)
     if row is None:
         raise RunNotFound(f"No run {run_id}.")
     return picked(RunRow, row)
@@ -320,7 +320,7 @@ def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
 
 def get_step(conn: Connection, actor: Actor, step_id: str) -> StepRow:
     """One step, or `StepNotFound`."""
-    row = conn.execute(owned(steps, actor).where(steps.c.id == step_id)).first()
+    row = one(conn, steps, actor, step_id)
     if row is None:
         raise StepNotFound(f"No step {step_id}.")
     return picked(StepRow, row)

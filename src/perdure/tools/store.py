@@ -14,7 +14,7 @@ from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
 from perdure.kit.ids import stable_id
 from perdure.kit.paging import Page, paginate
-from perdure.tenancy.actor import Actor, owned
+from perdure.tenancy.actor import Actor, one, owned
 from perdure.tenancy.tables import organizations
 from perdure.tools.base import BuiltinTool
 from perdure.tools.tables import tools
@@ -83,7 +83,7 @@ def tool_row(row: Row[Any]) -> ToolRow:
 
 def get(conn: Connection, actor: Actor, tool_id: str) -> ToolRow:
     """The tool; raises `ToolNotFound`."""
-    row = conn.execute(owned(tools, actor).where(tools.c.id == tool_id)).first()
+    row = one(conn, tools, actor, tool_id)
     if row is None:
         raise ToolNotFound(tool_id)
     return tool_row(row)
@@ -94,6 +94,11 @@ def by_names(conn: Connection, actor: Actor, names: Sequence[str]) -> list[ToolR
     rows = conn.execute(owned(tools, actor).where(tools.c.name.in_(names))).all()
     found = {row.name: tool_row(row) for row in rows}
     return [found[name] for name in dict.fromkeys(names) if name in found]
+
+
+def by_ids(conn: Connection, actor: Actor, ids: Sequence[str]) -> list[ToolRow]:
+    """The tools of these ids; unknown ones are left out."""
+    return [tool_row(row) for row in conn.execute(owned(tools, actor).where(tools.c.id.in_(ids)))]
 
 
 def list_(conn: Connection, actor: Actor, page: Page, wanted: ToolFilter = ToolFilter()) -> list[ToolRow]:
