@@ -1,8 +1,8 @@
 """A small client of the server's REST API, for the commands that talk to one."""
 
 import json
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 import httpx2
@@ -92,7 +92,26 @@ class Api:
     @contextmanager
     def send(self, agent_id: str, text: str) -> Generator[Iterator[Wire]]:
         """Say something to an agent; the frames of its answer as they come."""
-        body = {"input": text, "streaming": True, "stream_tokens": True}
+        with self._stream(agent_id, {"input": text}) as frames:
+            yield frames
+
+    @contextmanager
+    def reply(self, agent_id: str, approvals: Mapping[str, bool]) -> Generator[Iterator[Wire]]:
+        """Answer calls that wait for approval; the frames of what follows."""
+        words = [
+            {"type": "approval", "tool_call_id": id, "approve": approve} for id, approve in approvals.items()
+        ]
+        with self._stream(agent_id, {"messages": [{"type": "approval", "approvals": words}]}) as frames:
+            yield frames
+
+    def cancel(self, agent_id: str) -> None:
+        """Stop what an agent is doing; nothing happens if it does nothing."""
+        with suppress(Refused):
+            self._call("POST", f"/v1/agents/{agent_id}/messages/cancel")
+
+    @contextmanager
+    def _stream(self, agent_id: str, said: Wire) -> Generator[Iterator[Wire]]:
+        body = {**said, "streaming": True, "stream_tokens": True}
         with (
             self._words_for_faults(),
             self._http.stream("POST", f"/v1/agents/{agent_id}/messages", json=body) as response,

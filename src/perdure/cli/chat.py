@@ -1,8 +1,8 @@
 """`perdure chat`: a conversation with an agent in the terminal."""
 
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,14 +138,30 @@ class Conversation:
 
     def say(self, text: str) -> None:
         """Say something to the agent and show its answer."""
+        waiting = self._show(self.api.send(self.agent["id"], text))
+        while waiting:
+            words = {id: self._allowed(name) for id, name in waiting.items()}
+            waiting = self._show(self.api.reply(self.agent["id"], words))
+
+    def _show(self, stream: AbstractContextManager[Iterator[Any]]) -> dict[str, str]:
+        """Show an answer as it comes; the calls that wait for approval at its end."""
         answer = Answer(self.console, f"{self.agent['name']} ›")
         try:
-            with self.api.send(self.agent["id"], text) as frames:
+            with stream as frames:
                 answer.show(frames)
         except KeyboardInterrupt:
-            self.console.print("\n[dim](stopped; the agent may still finish this turn)[/]")
+            self.api.cancel(self.agent["id"])
+            self.console.print("\n[dim](stopped)[/]")
+            return {}
         if answer.failed:
             self.console.print(f"[red]{escape(answer.failed)}[/]")
+        return answer.waiting
+
+    def _allowed(self, name: str) -> bool:
+        """Ask the person about a call; anything but yes is no."""
+        with suppress(EOFError, KeyboardInterrupt):
+            return read_line(self.console, f"Let it call {name}? [y/N] ").strip().lower() in {"y", "yes"}
+        return False
 
     def _memory(self, _rest: str) -> None:
         show_blocks(self.console, self.api.blocks(self.agent["id"]))

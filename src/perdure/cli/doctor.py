@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import typer
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 import perdure
-from perdure.cli.opened import open_database
+from perdure.cli.opened import no_answer, open_database, shown_url
 from perdure.config import Settings, load_settings, unknown_variables
 from perdure.db import Database
 from perdure.db.migrate import HEAD, current_revision
@@ -70,11 +69,6 @@ def configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("good", "key ring", f"{path}{'' if path.exists() else ', made at the first start'}")
 
 
-def shown_url(settings: Settings) -> str:
-    """The database's URL without its password."""
-    return make_url(settings.database_url).render_as_string(hide_password=True)
-
-
 async def _reachable(settings: Settings) -> list[Finding]:
     findings = [_server(settings)]
     try:
@@ -84,9 +78,7 @@ async def _reachable(settings: Settings) -> list[Finding]:
             if revision == HEAD:
                 findings += await _models(db, settings)
     except (OSError, SQLAlchemyError, PerdureError) as error:
-        findings.append(
-            Finding("bad", "database", f"{shown_url(settings)} does not answer: {_first_line(error)}")
-        )
+        findings.append(Finding("bad", "database", no_answer(settings, error)))
     return findings
 
 
@@ -150,11 +142,6 @@ def _default(handle: str) -> Finding:
             "no provider yet, so the offline demo answers; set a key such as OPENAI_API_KEY, or start Ollama",
         )
     return Finding("good", "models", f"agents that name none use {handle}")
-
-
-def _first_line(error: Exception) -> str:
-    text = str(getattr(error, "orig", None) or error) or type(error).__name__
-    return text.splitlines()[0]
 
 
 def _show(findings: list[Finding]) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from typing import TypeVar
 
+from sqlalchemy import make_url
+
 from perdure.config import Settings
 from perdure.db import Database, connect
 from perdure.db.lock import take_database
@@ -39,6 +41,17 @@ def with_database(
         if exclusive and (held := take_database(settings.database_url, purpose=exclusive)):
             stack.callback(held.release)
         return asyncio.run(run())
+
+
+def no_answer(settings: Settings, error: Exception) -> str:
+    """That the configured database does not answer, and why; without its password."""
+    reason = str(getattr(error, "orig", None) or error) or type(error).__name__
+    return f"{shown_url(settings)} does not answer: {reason.splitlines()[0]}"
+
+
+def shown_url(settings: Settings) -> str:
+    """The database's URL without its password."""
+    return make_url(settings.database_url).render_as_string(hide_password=True)
 
 
 @asynccontextmanager

@@ -36,6 +36,7 @@ class Answer:
     indent: str = ""
     said: str = ""
     failed: str | None = None
+    waiting: dict[str, str] = field(default_factory=dict[str, str])  # calls to approve, by their ids
     _open: str = ""  # what the cursor's line holds: the kind of frame being written
     _names: dict[str, str] = field(default_factory=dict[str, str])
     _arguments: dict[str, str] = field(default_factory=dict[str, str])
@@ -55,8 +56,11 @@ class Answer:
                 self._write("text", words_of(frame["content"]))
             case "reasoning_message":
                 self._write("reasoning", frame["reasoning"], style="dim italic")
-            case "tool_call_message" | "approval_request_message":
+            case "tool_call_message" | "approval_request_message" as kind:
                 self._note(frame["tool_call"])
+                if kind == "approval_request_message":
+                    id = frame["tool_call"]["tool_call_id"]
+                    self.waiting[id] = self._names[id]
             case "tool_return_message":
                 self._calls()
                 self._returned(frame)

@@ -8,11 +8,10 @@ import socket
 
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 import perdure
-from perdure.cli.opened import with_database
+from perdure.cli.opened import no_answer, with_database
 from perdure.config import Settings, load_settings, unknown_variables
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.server import logs
@@ -78,7 +77,7 @@ def serve(*, host: str | None = None, port: int | None = None) -> None:
         except KeyboardInterrupt:
             log.info("stopped")
         except (OSError, SQLAlchemyError) as error:
-            raise Unavailable(_unreachable(settings, error)) from error
+            raise Unavailable(f"The database {no_answer(settings, error)}. See `perdure doctor`.") from error
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -108,9 +107,3 @@ def address(listener: socket.socket) -> str:
 def _keys_exist(settings: Settings) -> bool:
     """Whether callers will be asked for a key; only of interest when others can reach the server."""
     return not is_loopback(settings.host) and with_database(settings, lambda db: db.read(any_key))
-
-
-def _unreachable(settings: Settings, error: Exception) -> str:
-    url = make_url(settings.database_url).render_as_string(hide_password=True)
-    reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-    return f"The database {url} does not answer: {reason}. See `perdure doctor`."
