@@ -40,7 +40,7 @@ MISSING = {
         "POST /v1/*/{}/messages*",
         "body",
         "client_skills client_tools include_compaction_messages",
-    ): "client tools and compaction are the next issue",
+    ): "skills of clients and compaction are the next issue",
     (
         "POST /v1/*/{}/messages*",
         "body",

@@ -73,15 +73,27 @@ def test_another_system_prompt_and_model_show(
     assert scripted.requests[model_name] == []
 
 
-def test_a_call_that_was_never_answered_is_shown_answered(
+def test_while_a_call_waits_a_preview_is_refused_as_the_message_would_be(
     http: httpx.Client, client: Letta, scripted: ScriptedModel, model_name: str
 ) -> None:
     rule: Any = {"type": "requires_approval", "tool_name": "conversation_search"}
     handle = scripted.script(model_name, call("conversation_search", query="x"), say("ok"))
     agent = client.agents.create(model=handle, tool_rules=[rule]).id
-    client.agents.messages.create(agent, input="hi")
-    told = preview(http, agent, input="well?")["request"]["messages"]
-    assert [message["role"] for message in told] == ["user", "assistant", "tool", "user"]
+    request = client.agents.messages.create(agent, input="hi").messages[-1]
+    path = f"/v1/agents/{agent}/messages/preview-raw-payload"
+    answer = http.post(path, json={"input": "well?"})
+    assert (answer.status_code, answer.json()["detail"]["code"]) == (409, "PENDING_APPROVAL")
+    word = {"type": "approval", "tool_call_id": request.tool_call.tool_call_id, "approve": True}
+    reply = {"messages": [{"type": "approval", "approvals": [word]}]}
+    assert http.post(path, json=reply).status_code == 400
+
+
+def test_a_clients_own_tools_are_part_of_the_preview(
+    http: httpx.Client, client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    agent = client.agents.create(model=scripted.script(model_name, say("ok"))).id
+    shown = preview(http, agent, input="hi", client_tools=[{"name": "open_door"}])
+    assert "open_door" in [tool["name"] for tool in shown["request"]["tools"]]
 
 
 def test_what_could_not_be_sent_cannot_be_previewed(http: httpx.Client, served: str) -> None:

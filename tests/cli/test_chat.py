@@ -2,7 +2,6 @@
 
 import io
 import sys
-import time
 
 import pytest
 
@@ -94,12 +93,24 @@ def test_ctrl_c_stops_the_answer_not_the_chat(client, live, api_key, capsys):
         conversation = Conversation(open_console(), api, {"id": agent.id, "name": agent.name})
         conversation.console.print = _interrupted_once(conversation.console.print)
         conversation.say("Hello!")
-        while client.runs.list(agent_id=agent.id, active=True).items:
-            time.sleep(0.01)
         conversation.say("My name is Ann.")
     said = capsys.readouterr().out
-    assert "(stopped; the agent may still finish this turn)" in said
+    assert "(stopped)" in said
     assert "your name is Ann" in said
+
+
+def test_the_person_is_asked_about_calls_that_wait(client, live, api_key, chat, scripted, model_name):
+    edit = call("memory_insert", label="human", new_string="Likes tea.")
+    rule = {"type": "requires_approval", "tool_name": "memory_insert"}
+    handle = scripted.script(model_name, edit, say("Noted."), edit, say("As you like."))
+    block = {"label": "human", "value": "Name unknown."}
+    agent = client.agents.create(name="Nova", model=handle, tool_rules=[rule], memory_blocks=[block])
+    said = chat("I like tea.", "y", "I like milk.", "no", "/memory")
+    assert "Let it call memory_insert? [y/N]" in said
+    assert "Noted." in said
+    assert "As you like." in said
+    memory = client.agents.blocks.retrieve("human", agent_id=agent.id).value
+    assert memory.count("Likes tea.") == 1
 
 
 def _interrupted_once(show):

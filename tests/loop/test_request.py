@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perdure.content.parts import Message, Part, Text, ToolCall, ToolReturn, returns_of
+from perdure.content.parts import Approval, Message, Part, Text, ToolCall, ToolReturn, returns_of
 from perdure.loop.request import UNKNOWN_OUTCOME, clipped, conversation, paired, unanswered
+from perdure.messages.pending import pending_in
 from perdure.messages.store import MessageRow
 from perdure.testing.oracle import refusal
 
@@ -68,3 +69,28 @@ def test_tool_returns_are_wrapped_with_status_and_time_in_the_agents_zone() -> N
 def test_a_long_return_is_clipped_and_says_by_how_much() -> None:
     assert clipped("x" * 10, 10) == "x" * 10
     assert clipped("x" * 15, 10) == "x" * 10 + "… [5 of 15 characters left out]"
+
+
+def test_a_reply_stored_before_a_crash_counts_and_nothing_waits_any_more() -> None:
+    calls = [ToolCall(id, "t", "{}") for id in ("yes", "no", "ran", "free")]
+    rows = [
+        row("assistant", calls[3]),
+        row("approval", *calls[:3]),
+        row(
+            "approval", Approval("yes", True), Approval("no", False, "never"), ToolReturn("ran", "", "creak")
+        ),
+    ]
+    assert pending_in(rows) is None
+    lost = {returned.call_id: returned for returned in unanswered(rows)}
+    assert (lost["ran"].text, lost["ran"].status, lost["ran"].name) == ("creak", "success", "t")
+    assert "no!" in lost["no"].text
+    assert lost["yes"].text == lost["free"].text == UNKNOWN_OUTCOME
+
+
+def test_a_request_at_the_end_waits_with_the_free_calls_of_its_step() -> None:
+    free, asked = ToolCall("a", "t", "{}"), ToolCall("b", "u", "{}")
+    waiting = pending_in([row("user", Text("hi")), row("assistant", free), row("approval", asked)])
+    assert waiting is not None
+    assert (waiting.free, waiting.asked) == ((free,), (asked,))
+    assert pending_in([row("approval", asked), row("tool", ToolReturn("b", "u", "done"))]) is None
+    assert pending_in([]) is None

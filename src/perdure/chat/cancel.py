@@ -41,12 +41,12 @@ async def cancel_agent_runs(
     """Stop runs of an agent, and tell how each stands then."""
     db = sender.env.db
     await db.read(agents.get, actor, agent_id)
-    if not body or not body.run_ids:
-        asked = await db.write(deny_pending, actor, agent_id)
-        if asked:
-            return {asked: "cancelled"}
-    ids = (body and body.run_ids) or await db.read(_at_work_or_latest, actor, agent_id)
-    return await cancel(sender, actor, agent_id, ids)
+    if body and body.run_ids:
+        return await cancel(sender, actor, agent_id, body.run_ids)
+    asked = await db.write(deny_pending, actor, agent_id)
+    at_work = await db.read(active_runs, actor, agent_id=agent_id)
+    latest = [] if asked or at_work else await db.read(_latest, actor, agent_id)
+    return await cancel(sender, actor, agent_id, at_work or latest, asked)
 
 
 @router.post("/conversations/{conversation_id}/cancel")
@@ -57,15 +57,19 @@ async def cancel_conversation_runs(
     db = sender.env.db
     place = await db.read(find, actor, thread_of(conversation_id, agent_id))
     asked = await db.write(deny_pending, actor, place.thread_id)
-    if asked:
-        return {asked: "cancelled"}
     ids = await db.read(active_runs, actor, agent_id=place.agent.id, thread_id=place.thread_id)
-    return await cancel(sender, actor, place.agent.id, ids)
+    return await cancel(sender, actor, place.agent.id, ids, asked)
 
 
-async def cancel(sender: Sender, actor: Actor, agent_id: str, ids: Sequence[str]) -> dict[str, Status]:
-    """Ask for the end of runs wherever they are worked on, and wait for it."""
-    if not ids:
+async def cancel(
+    sender: Sender, actor: Actor, agent_id: str, ids: Sequence[str], asked: str | None = None
+) -> dict[str, Status]:
+    """Ask for the end of runs wherever they are worked on, and wait for it.
+
+    `asked` is a run that had stopped to ask for approval and has been denied it already.
+    """
+    denied: dict[str, Status] = {asked: "cancelled"} if asked else {}
+    if not ids and not denied:
         raise Conflict("There is no run to cancel: nothing is going on.")
     db = sender.env.db
     await db.write(request_cancel, actor, agent_id, ids)
@@ -74,11 +78,11 @@ async def cancel(sender: Sender, actor: Actor, agent_id: str, ids: Sequence[str]
     while True:
         found = await db.read(statuses, ids)
         if "running" not in found.values() or time.monotonic() > patience:
-            return found
+            return denied | found
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _at_work_or_latest(conn: Connection, actor: Actor, agent_id: str) -> list[str]:
-    """The runs at work; else the latest one, so that a caller who is too late learns how it ended."""
-    latest = list_runs(conn, actor, Page(limit=1), RunFilter(agent_ids=[agent_id]))
-    return active_runs(conn, actor, agent_id=agent_id) or [run.id for run in latest]
+def _latest(conn: Connection, actor: Actor, agent_id: str) -> list[str]:
+    """The latest run, so that a caller who is too late learns how it ended."""
+    found = list_runs(conn, actor, Page(limit=1), RunFilter(agent_ids=[agent_id]))
+    return [run.id for run in found]

@@ -11,16 +11,16 @@ from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
 from perdure.chat.images import fetch_images
-from perdure.chat.inputs import drafts_of
+from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
-from perdure.chat.send import Sender
+from perdure.chat.send import Sender, client_tool
 from perdure.kit.clock import now
+from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.asking import ask
 from perdure.loop.decide import Progress
-from perdure.loop.request import unanswered
-from perdure.loop.save import TurnState
+from perdure.loop.save import TurnState, opening
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.preview import body_of
@@ -50,13 +50,16 @@ async def preview_conversation_model_request(
 
 async def preview(sender: Sender, actor: Actor, thread_id: str, options: SendOptions) -> Response:
     """What the loop would ask in its first step, in the form of the model's vendor."""
+    if reply_of(options):
+        raise InvalidArgument("messages[0]: what follows a reply depends on tools that have not run yet.")
     db = sender.env.db
     place = await db.read(find, actor, thread_id)
     drafts = await fetch_images(drafts_of(options, run_id="", step_id=""), sender.fetcher)
     model = await sender.models.resolve(actor, options.override_model or place.agent.model)
     state = await db.read(foresee, actor, place, drafts, model.provider_type)
     rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
-    asking = ask(state, rules, Progress(), model, options.override_system)
+    theirs = tuple(map(client_tool, options.client_tools or ()))
+    asking = ask(state, rules, Progress(), model, options.override_system, theirs)
     return Response(orjson.dumps(body_of(model.client, asking.request)), media_type="application/json")
 
 
@@ -69,9 +72,7 @@ def foresee(
     context = messages.context(conn, thread.id)
     if agent.message_buffer_autoclear:
         context = context[:1]
-    lost = unanswered(context)
-    if lost:
-        drafts = [Draft("tool", lost), *drafts]
+    _, first = opening(context, None, "", "")
     return TurnState(
         run_id="",
         lease=NOBODY,
@@ -81,7 +82,7 @@ def foresee(
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
         prompt=compiled_prompt(conn, agent, thread.id, provider_type, save=False),
-        context=(*context, *(_unsaid(place, draft) for draft in drafts)),
+        context=(*context, *(_unsaid(place, draft) for draft in (*first, *drafts))),
     )
 
 

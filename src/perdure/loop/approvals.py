@@ -97,7 +97,7 @@ def settle(pending: Pending | None, reply: Reply) -> Settlement:
     asked = {call.id: call for call in pending.asked}
     words = _words(reply, pending)
     _check_ids([word.call_id for word in words], list(asked))
-    known = tuple(_known(word, asked[word.call_id]) for word in words if not _approves(word))
+    known = tuple(known_return(word, asked[word.call_id].name) for word in words if not _approves(word))
     approved = {word.call_id for word in words if _approves(word)}
     run = (*pending.free, *(call for call in pending.asked if call.id in approved))
     return Settlement(pending.calls, run, known, words)
@@ -132,9 +132,13 @@ def _approves(word: Approval | ToolReturn) -> bool:
     return isinstance(word, Approval) and word.approve
 
 
-def _known(word: Approval | ToolReturn, call: ToolCall) -> ToolReturn:
-    """The return of a call that will not run here: the client ran it, or a person said no."""
+def known_return(word: Approval | ToolReturn, name: str, unknown: str = "") -> ToolReturn:
+    """The return of a call that does not run here: the client ran it, or a person said no.
+
+    For one that was approved, and may have run, it is an error that says `unknown`.
+    """
     if isinstance(word, ToolReturn):
-        return ToolReturn(call.id, call.name, word.text, word.status, word.stdout, word.stderr)
+        return ToolReturn(word.call_id, name, word.text, word.status, word.stdout, word.stderr)
     why = f" Reason: {word.reason}" if word.reason else ""
-    return ToolReturn(call.id, call.name, f"Error: request to call tool denied by the user.{why}", "error")
+    denied = f"Error: request to call tool denied by the user.{why}"
+    return ToolReturn(word.call_id, name, unknown if word.approve else denied, "error")

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from perdure.content.parts import Message, Role, ToolCall, ToolReturn, calls_of, returns_of
-from perdure.loop.approvals import NOT_APPROVED
+from perdure.content.parts import Approval, Message, Role, ToolCall, ToolReturn, calls_of, returns_of
+from perdure.loop.approvals import NOT_APPROVED, known_return
 from perdure.messages.store import MessageRow
 from perdure.tools.envelope import envelope
 
@@ -101,11 +101,19 @@ def cancelled(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:
 
 
 def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:
-    """Returns for the calls of a context that have none: they were interrupted, or never approved."""
+    """Returns for the calls of a context that have none: they were interrupted, or never approved.
+
+    Where a person's reply was stored before the crash, it counts: denials, and what the client's own
+    tools returned, are known; of approved calls nobody knows.
+    """
     lost: dict[str, ToolReturn] = {}
     for row in rows:
         words = NOT_APPROVED if row.role == "approval" else UNKNOWN_OUTCOME
         lost |= {call.id: ToolReturn(call.id, call.name, words, "error") for call in calls_of(row.parts)}
-        for returned in returns_of(row.parts) if row.role == "tool" else ():
-            lost.pop(returned.call_id, None)
+        if row.role == "tool":
+            for returned in returns_of(row.parts):
+                lost.pop(returned.call_id, None)
+        for part in row.parts if row.role == "approval" else ():
+            if isinstance(part, Approval | ToolReturn) and part.call_id in lost:
+                lost[part.call_id] = known_return(part, lost[part.call_id].name, UNKNOWN_OUTCOME)
     return tuple(lost.values())

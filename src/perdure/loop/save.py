@@ -79,7 +79,7 @@ def accept(
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
     context = messages.context(conn, thread.id)
-    settlement, first = _opening(context, reply, run.id, step.id)
+    settlement, first = opening(context, reply, run.id, step.id)
     drafts = [*first, *drafts]
     thread, added = messages.append(conn, thread, drafts)
     context += added
@@ -97,7 +97,7 @@ def accept(
     )
 
 
-def _opening(
+def opening(
     context: Sequence[MessageRow], reply: Reply | None, run_id: str, step_id: str
 ) -> tuple[Settlement | None, list[Draft]]:
     """What a request settles of the calls left open before it, and the messages that say so."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perdure.content.parts import ToolCall, calls_of, returns_of
+from perdure.content.parts import ToolCall, calls_of
 from perdure.messages.store import MessageRow
 
 
@@ -22,17 +22,19 @@ class Pending:
 
 
 def pending_in(rows: Sequence[MessageRow]) -> Pending | None:
-    """The request at the end of a history that still waits for its answer."""
-    answered = {part.call_id for row in rows[-8:] if row.role == "tool" for part in returns_of(row.parts)}
-    for i in range(len(rows) - 1, max(-1, len(rows) - 8), -1):
+    """The request at the end of a history that still waits for its answer.
+
+    A request that was answered waits no more, even if a crash came between the answer and its returns.
+    """
+    for i in range(len(rows) - 1, -1, -1):
         row = rows[i]
         asked = calls_of(row.parts)
-        if row.role == "approval" and asked:
-            if any(call.id in answered for call in asked):
-                return None
+        if row.role == "tool" or (row.role == "approval" and not asked):
+            return None
+        if row.role == "approval":
             before = rows[i - 1] if i and rows[i - 1].step_id == row.step_id else None
             free = calls_of(before.parts) if before and before.role == "assistant" else ()
             return Pending(row, asked, free)
-        if row.role == "tool":
+        if row.role == "assistant":
             return None
     return None
