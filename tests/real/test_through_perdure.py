@@ -77,6 +77,34 @@ def test_a_reader_who_leaves_finds_the_answer_later(letta: Letta, real: LiveServ
     assert letta.agents.messages.list(agent_id).items[0].message_type == "assistant_message"
 
 
+def test_a_cancelled_answer_keeps_what_was_said_and_frees_the_model(letta: Letta) -> None:
+    settings = {"provider_type": "openai", "max_output_tokens": 2000, "temperature": 0}
+    agent_id = new_agent(letta)
+    letta.agents.update(agent_id, model_settings=settings)
+    said: list[str] = []
+    frames = iter(
+        letta.agents.messages.create(
+            agent_id, input="Tell me a very long story.", streaming=True, stream_tokens=True
+        )
+    )
+    for frame in frames:
+        if frame.message_type == "assistant_message":
+            said.append(frame.content)
+            if len(said) == 5:
+                break
+    told = letta.agents.messages.cancel(agent_id)
+    assert list(told.values()) == ["cancelled"]
+    rest = list(frames)
+    assert rest[-2].stop_reason == "cancelled"
+    said += [frame.content for frame in rest if frame.message_type == "assistant_message"]
+    kept = letta.agents.messages.list(agent_id).items[0]
+    assert kept.content == "".join(said)
+    letta.agents.update(agent_id, model_settings={**settings, "max_output_tokens": 8})
+    began = time.monotonic()
+    assert letta.agents.messages.create(agent_id, input="Say hello.").messages[-1].content
+    assert time.monotonic() - began < 60
+
+
 def test_what_was_said_outlives_the_server(tmp_path: Path, llama: str) -> None:
     said: list[list[str]] = []
     agent_id = ""
