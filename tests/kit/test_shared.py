@@ -14,13 +14,13 @@ class Work:
         self.shared: Shared[int] = Shared("count")
         self.gate = asyncio.Event()
         self.begun = 0
-        self.counted: list[bool] = []
+        self.counted: dict[int, bool] = {}
 
     async def count(self) -> int:
         self.begun += 1
         mine = self.begun
         await self.gate.wait()
-        self.counted.append(self.shared.counts("key"))
+        self.counted[mine] = self.shared.counts("key")
         return mine
 
     def ask(self) -> asyncio.Task[int]:
@@ -55,7 +55,7 @@ async def test_what_was_dropped_counts_no_more(key: str | None) -> None:
     await asyncio.sleep(0)
     work.gate.set()
     assert await asyncio.gather(old, new) == [1, 2]
-    assert work.counted == [False, True]
+    assert work.counted == {1: False, 2: True}
 
 
 async def test_closing_stops_what_is_under_way() -> None:
@@ -65,4 +65,4 @@ async def test_closing_stops_what_is_under_way() -> None:
     await work.shared.close()
     with pytest.raises(asyncio.CancelledError):
         await asked
-    assert work.counted == []
+    assert work.counted == {}

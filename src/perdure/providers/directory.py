@@ -1,6 +1,5 @@
 """The providers an organization sees: its own and those without a row, read seldom and kept briefly."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -8,6 +7,7 @@ from sqlalchemy import Connection
 
 from perdure.db import Database
 from perdure.kit.clock import monotonic_ns
+from perdure.kit.shared import Shared
 from perdure.providers import store
 from perdure.providers.entries import ModelEntry, ResolvedModel
 from perdure.providers.store import Listing
@@ -41,7 +41,7 @@ class Directory:
         self._learn = learn
         self._base = {row.name: row for row in base}
         self._views: dict[str, View] = {}
-        self._reading: dict[str, asyncio.Task[View]] = {}
+        self._reading: Shared[View] = Shared("read-providers")
         self._actors: dict[str, Actor] = {}
 
     def base(self) -> list[ProviderRow]:
@@ -70,40 +70,22 @@ class Directory:
 
     def forget(self, organization_id: str | None = None) -> None:
         """Read again at the next question: one organization's providers, or everyone's."""
-        for held in (self._views, self._reading):
-            if organization_id is None:
-                held.clear()
-            else:
-                held.pop(organization_id, None)
+        self._reading.drop(organization_id)
+        if organization_id is None:
+            self._views.clear()
+        else:
+            self._views.pop(organization_id, None)
 
     async def close(self) -> None:
         """Stop reading."""
-        reading = list(self._reading.values())
-        for task in reading:
-            task.cancel()
-        await asyncio.gather(*reading, return_exceptions=True)
+        await self._reading.close()
 
     async def view(self, actor: Actor) -> View:
         """What the organization sees; at most `FRESH_NS` old, and after a local write never old."""
         view = self._views.get(actor.organization_id)
         if view is None or monotonic_ns() - view.read_ns > FRESH_NS:
-            return await self._read_once(actor)
+            return await self._reading.get(actor.organization_id, lambda: self._read(actor))
         return view
-
-    async def _read_once(self, actor: Actor) -> View:
-        """Read; callers at the same time share one reading."""
-        key = actor.organization_id
-        task = self._reading.get(key)
-        if task is None:
-            task = self._reading[key] = asyncio.create_task(self._read(actor), name="read-providers")
-            task.add_done_callback(lambda done: self._done(key, done))
-        return await asyncio.shield(task)
-
-    def _done(self, key: str, task: asyncio.Task[View]) -> None:
-        if self._reading.get(key) is task:
-            del self._reading[key]
-        if not task.cancelled():
-            task.exception()  # everyone who waited may have left
 
     async def _read(self, actor: Actor) -> View:
         key = actor.organization_id
@@ -115,7 +97,7 @@ class Directory:
             view.read_ns = monotonic_ns()
             return view
         view = View(rows, monotonic_ns())
-        if self._reading.get(key) is asyncio.current_task():  # else a write came between: this is old news
+        if self._reading.counts(key):  # else a write came between: this is old news
             if len(self._views) >= MOST_VIEWS:
                 self._views.clear()
                 self._actors.clear()

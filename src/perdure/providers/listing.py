@@ -9,6 +9,7 @@ from datetime import timedelta
 from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError
+from perdure.kit.shared import Shared
 from perdure.providers import store
 from perdure.providers.base import ModelTimeout, ModelUnavailable
 from perdure.providers.endpoint import ListedModel
@@ -30,7 +31,7 @@ class Listings:
         self._ask = ask
         self._changed = changed
         self._held: dict[str, Listing] = {}
-        self._asking: dict[str, asyncio.Task[Listing]] = {}
+        self._asking: Shared[Listing] = Shared("list-models")
 
     def of(self, row: ProviderRow) -> Listing:
         """The last known list of a provider; empty and without times if it never gave one."""
@@ -45,7 +46,7 @@ class Listings:
     def forget(self, provider_id: str) -> None:
         """Drop what was known of a provider; the answer to a question under way will not count."""
         self._held.pop(provider_id, None)
-        self._asking.pop(provider_id, None)
+        self._asking.drop(provider_id)
 
     def is_due(self, row: ProviderRow, every: float) -> bool:
         """Whether it is time to ask again."""
@@ -56,12 +57,7 @@ class Listings:
 
     async def refresh(self, row: ProviderRow) -> Listing:
         """Ask the provider now; raises what it answered instead of a list. Callers share one question."""
-        task = self._asking.get(row.id)
-        if task is None:
-            task = asyncio.create_task(self._refresh(row), name=f"list-models {row.name}")
-            task.add_done_callback(lambda done: self._asked(row.id, done))
-            self._asking[row.id] = task
-        return await asyncio.shield(task)
+        return await self._asking.get(row.id, lambda: self._refresh(row))
 
     async def refresh_all(self, rows: Iterable[ProviderRow]) -> None:
         """Ask several providers at once; failures are recorded, not raised."""
@@ -72,16 +68,7 @@ class Listings:
 
     async def close(self) -> None:
         """Stop asking."""
-        asking = list(self._asking.values())
-        for task in asking:
-            task.cancel()
-        await asyncio.gather(*asking, return_exceptions=True)
-
-    def _asked(self, provider_id: str, task: asyncio.Task[Listing]) -> None:
-        if self._asking.get(provider_id) is task:
-            del self._asking[provider_id]
-        if not task.cancelled():
-            task.exception()  # everyone who waited may have left
+        await self._asking.close()
 
     async def _refresh(self, row: ProviderRow) -> Listing:
         before = self.of(row)
@@ -100,7 +87,7 @@ class Listings:
         await self._keep(row, replace(before, error=detail, failed_at=now()))
 
     async def _keep(self, row: ProviderRow, listing: Listing) -> None:
-        if self._asking.get(row.id) is not asyncio.current_task():
+        if not self._asking.counts(row.id):
             return
         changed = self.of(row).models != listing.models or is_down(self.of(row)) != is_down(listing)
         self._held[row.id] = listing
