@@ -141,9 +141,11 @@ async def test_the_context_window_tells_where_it_comes_from(make: Make, world: W
     models = make(lab, settings=CatalogSettings(detect=False, overrides=override))
     await models.refresh_due()
     found = await models.resolve(ME, "lab/known")
-    assert (found.context_window, found.window_source, found.max_output_tokens) == (9000, "provider", 7)
-    assert found.modalities == ("text", "image")
-    assert (await models.resolve(ME, "lab/odd")).window_source == "setting"
+    assert (found.context_window, found.max_output_tokens) == (9000, 7)
+    assert (await models.resolve(ME, "lab/odd")).context_window == 5000
+    shown = {entry.name: entry for entry in await models.entries(ME)}
+    assert (shown["known"].window_source, shown["odd"].window_source) == ("provider", "setting")
+    assert shown["known"].modalities == ("text", "image")
 
 
 async def test_a_handle_is_split_at_the_first_slash(make: Make, world: World):

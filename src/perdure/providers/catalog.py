@@ -239,10 +239,6 @@ class Models:
             context_window=entry.context_window,
             max_output_tokens=entry.max_output_tokens,
             client=self._client(row),
-            window_source=entry.window_source,
-            price=entry.price,
-            modalities=entry.modalities,
-            provider_id=row.id,
         )
 
     def _provider(self, view: View, handle: str, name: str, model: str) -> ProviderRow:

@@ -54,10 +54,6 @@ class ResolvedModel:
     context_window: int
     max_output_tokens: int | None
     client: ModelClient
-    window_source: Source = "provider"
-    price: Price | None = None
-    modalities: tuple[str, ...] | None = None
-    provider_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
