@@ -83,7 +83,7 @@ def test_a_reply_stored_before_a_crash_counts_and_nothing_waits_any_more() -> No
     assert pending_in(rows) is None
     lost = {returned.call_id: returned for returned in unanswered(rows)}
     assert (lost["ran"].text, lost["ran"].status, lost["ran"].name) == ("creak", "success", "t")
-    assert "no!" in lost["no"].text
+    assert "never" in lost["no"].text
     assert lost["yes"].text == lost["free"].text == UNKNOWN_OUTCOME
 
 
