@@ -27,6 +27,18 @@ def test_secrets_are_not_shown(perdure):
     assert "hidden" not in said
 
 
+def test_the_settings_in_force_are_shown_without_secrets(perdure):
+    mine = {"name": "mine", "base_url": "http://127.0.0.1:9", "api_key": "hidden"}
+    perdure.env |= {"PERDURE_LOG_LEVEL": "debug", "PERDURE_API_KEY": "hidden"}
+    perdure.env["PERDURE_PROVIDERS"] = json.dumps([mine])
+    said = perdure("doctor").stdout
+    assert "• PERDURE_LOG_LEVEL=debug" in said
+    assert "• PERDURE_API_KEY=(set)" in said
+    assert "name: mine" in said
+    assert "  PERDURE_PORT=8283" in said
+    assert "hidden" not in said
+
+
 def test_what_is_wrong_comes_with_its_fix(perdure):
     perdure("keys", "create", "ci")
     (perdure.home / "keys").chmod(0o644)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from perdure.agents.conversations.place import Place, find
+from perdure.agents.model_settings import context_window
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.schemas import ClientTool, ErrorMessage, SendOptions, StopReason
@@ -72,7 +73,7 @@ class Sender:
         agent = place.agent
         model = await self.models.resolve(actor, options.override_model or agent.model)
         run = _run(actor, place, options, delivery)
-        step = new_step(run, model, agent.context_window_limit or model.context_window)
+        step = new_step(run, model, context_window(agent.context_window_limit, model.context_window))
         told = drafts_of(options, run_id=run.id, step_id=step.id)
         drafts = await fetch_images(told, self.fetcher)
         projection = Projection(

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import perdure
 from perdure.cli.opened import no_answer, open_database, shown_url
-from perdure.config import Settings, load_settings, unknown_variables
+from perdure.config import Settings, effective, load_settings, unknown_variables
 from perdure.db import Database
 from perdure.db.migrate import HEAD, current_revision
 from perdure.kit.errors import PerdureError
@@ -50,9 +50,19 @@ def doctor() -> bool:
         return _show([Finding("bad", "settings", error.detail)])
     logging.disable()  # what is to say about it is said below
     try:
-        return _show([*configured(settings), *asyncio.run(_reachable(settings))])
+        fine = _show([*configured(settings), *asyncio.run(_reachable(settings))])
+        _show_settings(settings)
+        return fine
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _show_settings(settings: Settings) -> None:
+    """Print the settings in force, those that somebody set marked; no secrets."""
+    typer.echo("\nSettings in force (• set by you):")
+    for name, value, is_set in effective(settings):
+        line = f"{'•' if is_set else ' '} {name}={value}"
+        typer.echo(line if is_set else typer.style(line, dim=True))
 
 
 def configured(settings: Settings) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perdure.agents.model_settings import in_force
+from perdure.agents.model_settings import context_window, in_force
 from perdure.loop.decide import Progress
 from perdure.loop.legacy import is_legacy, with_inner_parameters
 from perdure.loop.request import conversation
@@ -44,7 +44,7 @@ def ask(
     offer = rules.offer([*ours, *theirs], progress.history)
     must_call = offer.forced or is_legacy(state.agent.agent_type)
     parallel = options.parallel_tool_calls and rules.parallel_allowed()
-    window = state.agent.context_window_limit or model.context_window
+    window = context_window(state.agent.context_window_limit, model.context_window)
     request = ModelRequest(
         model=model.model,
         system=system if system is not None else state.prompt,
