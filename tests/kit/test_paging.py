@@ -1,5 +1,7 @@
 """Every list of the API pages by one implementation; this is what it promises."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,13 +17,15 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 times = st.one_of(st.none(), st.integers(0, 4).map(lambda n: START + timedelta(microseconds=n)))
 
 
-def table_of(rows: list[tuple[str, datetime | None]]) -> Any:
+@contextmanager
+def table_of(rows: list[tuple[str, datetime | None]]) -> Iterator[Any]:
     engine = create_engine("sqlite://")
-    conn = engine.connect()
-    items.metadata.create_all(conn)
-    if rows:
-        conn.execute(insert(items), [{"id": id, "at": at} for id, at in rows])
-    return conn
+    with engine.connect() as conn:
+        items.metadata.create_all(conn)
+        if rows:
+            conn.execute(insert(items), [{"id": id, "at": at} for id, at in rows])
+        yield conn
+    engine.dispose()
 
 
 def ids(conn: Any, page: Page) -> list[str]:
@@ -44,44 +48,44 @@ orders = st.sampled_from(["asc", "desc"])
 @settings(max_examples=150, deadline=None)
 @given(rows=rows_strategy, order=orders, limit=st.integers(1, 5))
 def test_paging_forward_visits_every_row_once_in_order(rows: Any, order: Any, limit: int) -> None:
-    conn = table_of(rows)
     seen: list[str] = []
-    while page := ids(conn, Page(after=seen[-1] if seen else None, limit=limit, order=order)):
-        seen += page
+    with table_of(rows) as conn:
+        while page := ids(conn, Page(after=seen[-1] if seen else None, limit=limit, order=order)):
+            seen += page
     assert seen == in_order(rows, order)
 
 
 @settings(max_examples=150, deadline=None)
 @given(rows=rows_strategy, order=orders, limit=st.integers(1, 5))
 def test_paging_backward_visits_every_row_once_in_order(rows: Any, order: Any, limit: int) -> None:
-    conn = table_of(rows)
     expected = in_order(rows, order)
     if not expected:
         return
     seen = [expected[-1]]
-    while page := ids(conn, Page(before=seen[0], limit=limit, order=order)):
-        seen = page + seen
+    with table_of(rows) as conn:
+        while page := ids(conn, Page(before=seen[0], limit=limit, order=order)):
+            seen = page + seen
     assert seen == expected
 
 
 @settings(max_examples=150, deadline=None)
 @given(rows=rows_strategy, order=orders, limit=st.integers(1, 20), data=st.data())
 def test_both_cursors_open_a_window(rows: Any, order: Any, limit: int, data: Any) -> None:
-    conn = table_of(rows)
     expected = in_order(rows, order)
     if len(expected) < 2:
         return
     low = data.draw(st.integers(0, len(expected) - 2))
     high = data.draw(st.integers(low + 1, len(expected) - 1))
     page = Page(after=expected[low], before=expected[high], limit=limit, order=order)
-    assert ids(conn, page) == expected[low + 1 : high][:limit]
+    with table_of(rows) as conn:
+        assert ids(conn, page) == expected[low + 1 : high][:limit]
 
 
 def test_an_unknown_cursor_starts_over_so_that_deleting_while_paging_visits_all() -> None:
-    conn = table_of([(f"item-{i}", START + timedelta(seconds=i)) for i in range(7)])
     deleted: list[str] = []
-    while page := ids(conn, Page(after=deleted[-1] if deleted else None, limit=2, order="asc")):
-        for id in page:
-            conn.execute(items.delete().where(items.c.id == id))
-            deleted.append(id)
+    with table_of([(f"item-{i}", START + timedelta(seconds=i)) for i in range(7)]) as conn:
+        while page := ids(conn, Page(after=deleted[-1] if deleted else None, limit=2, order="asc")):
+            for id in page:
+                conn.execute(items.delete().where(items.c.id == id))
+                deleted.append(id)
     assert deleted == [f"item-{i}" for i in range(7)]
