@@ -153,6 +153,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "models": CatalogSettings(detect=False),
             "streams": {"ping_seconds": 0.2},
             "outbound": {"networks": ["127.0.0.0/8"], "seconds": 5},
+            "runs": {"callback_tries": 3, "callback_pause_seconds": 0.02},
         }
     )
     yield from serve(settings, ScriptedModel())

@@ -60,3 +60,15 @@ def test_a_span_is_from_now():
     assert abs(parse_expiry("12h") - now() - timedelta(hours=12)) < timedelta(seconds=5)
     with pytest.raises(InvalidArgument, match="write `30d`"):
         parse_expiry("soon")
+
+
+def test_the_secret_of_callbacks_is_shown_and_renewed(perdure):
+    secret = perdure("keys", "webhook").stdout.strip()
+    assert secret.startswith("whsec_")
+    assert perdure("keys", "webhook").stdout.strip() == secret
+    assert "Sealed 1 secrets" in perdure("keys", "rotate").stdout
+    assert perdure("keys", "webhook").stdout.strip() == secret
+    assert perdure("keys", "webhook", "--renew").stdout.strip() != secret
+    organization = "org-00000000-0000-4000-8000-00000000000f"
+    refused = perdure("keys", "webhook", "--organization", organization, fails=True)
+    assert refused.stderr == f"perdure: No organization has the id {organization}.\n"

@@ -4,36 +4,33 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection
-
 from perdure.agents.conversations.place import Place, find
 from perdure.agents.model_settings import context_window
+from perdure.chat.callbacks import Callbacks, checked
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.schemas import ClientTool, ErrorMessage, SendOptions, StopReason
 from perdure.chat.settings import StreamSettings
 from perdure.chat.stream import ping
+from perdure.chat.told import end_of, told_in
 from perdure.chat.wire import Projection
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
-from perdure.kit.paging import MAX_LIMIT, Page
 from perdure.loop import save
 from perdure.loop.approvals import AlreadyAnswered
-from perdure.loop.events import Ended, Saved, TurnFailed
+from perdure.loop.events import Saved, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of, words_of
 from perdure.loop.turn import Environment, Order, Turn, new_step
-from perdure.messages import store as messages
 from perdure.messages.spoken import MessageTool
-from perdure.messages.store import MessageRow
 from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop
-from perdure.runs.store import LeaseLost, RunRow, Tokens
+from perdure.runs.store import LeaseLost, RunRow
 from perdure.tenancy.actor import Actor
 
 log = logging.getLogger(__name__)
@@ -49,6 +46,7 @@ class Delivery:
     tokens: bool = False
     pings: bool = False
     background: bool = False
+    callback_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +58,7 @@ class Sender:
     runner: Runner
     streams: StreamSettings
     fetcher: Fetcher
+    callbacks: Callbacks
     seen: dict[tuple[str, str], Place] = field(default_factory=dict[tuple[str, str], Place])
 
     async def send(self, actor: Actor, thread_id: str, options: SendOptions, delivery: Delivery) -> LiveRun:
@@ -104,7 +103,10 @@ class Sender:
         theirs = tuple(map(client_tool, options.client_tools or ()))
         order = Order(run, model, options.max_steps, options.override_system, theirs)
         turn = Turn(self.env, order, state, step, stop)
-        return self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run), stop)
+        live = self.runner.drive(run.id, _frames(turn, projection, delivery), self._failed(run), stop)
+        if run.callback_url:
+            self.callbacks.wake_after(live)
+        return live
 
     def _remember(self, key: tuple[str, str], place: Place) -> None:
         """Keep where a thread belongs: the next message needs no reading before it is accepted."""
@@ -116,12 +118,12 @@ class Sender:
         """What came of the same reply when it came first: the run at work, or the one that ended."""
         if run_id in self.runner.live:
             return self.runner.live[run_id]
-        run, rows = await self.env.db.read(_told_in, actor, run_id)
+        run, rows = await self.env.db.read(told_in, actor, run_id)
         replay = LiveRun(run_id)
         for row in rows:
             for frame in projection.frames(Saved(row)):
                 replay.append(frame)
-        for frame in projection.frames(_end_of(run)):
+        for frame in projection.frames(end_of(run)):
             replay.append(frame)
         replay.finish()
         return replay
@@ -148,6 +150,7 @@ class Sender:
 
 
 def _run(actor: Actor, place: Place, options: SendOptions, delivery: Delivery) -> RunRow:
+    began = now()
     return RunRow(
         id=new_id("run"),
         organization_id=actor.organization_id,
@@ -156,7 +159,9 @@ def _run(actor: Actor, place: Place, options: SendOptions, delivery: Delivery) -
         conversation_id=place.conversation_id,
         status="running",
         background=delivery.background,
-        created_at=now(),
+        created_at=began,
+        callback_url=checked(delivery.callback_url),
+        callback_due=began if delivery.callback_url else None,
         metadata={"run_type": delivery.run_type},
         request_config={
             "use_assistant_message": options.use_assistant_message,
@@ -165,18 +170,6 @@ def _run(actor: Actor, place: Place, options: SendOptions, delivery: Delivery) -
             "include_return_message_types": options.include_return_message_types,
         },
     )
-
-
-def _told_in(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
-    page = Page(limit=MAX_LIMIT, order="asc")
-    return runs.get(conn, actor, run_id), messages.list_(conn, actor, page, run_id=run_id)
-
-
-def _end_of(run: RunRow) -> Ended:
-    """The end of a run, as it was told."""
-    counted = dict(run.usage or {})
-    steps, context = counted.pop("steps", 0), counted.pop("context", 0)
-    return Ended(run.stop_reason or "error", Tokens(**counted), steps, context)
 
 
 def client_tool(tool: ClientTool) -> ToolSpec:

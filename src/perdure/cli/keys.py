@@ -85,6 +85,27 @@ def revoke(
 
 
 @app.command()
+def webhook(
+    organization: Annotated[
+        str | None, typer.Option(help="Id of the organization. [default: the default one]")
+    ] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Replace it by a new one first.")] = False,
+) -> None:
+    """Show the secret that signs an organization's callbacks, so that receivers can check them."""
+    from perdure.cli.opened import with_database
+    from perdure.config import load_settings
+    from perdure.tenancy.actor import DEFAULT_ORGANIZATION
+    from perdure.tenancy.keyring import load_key_ring
+    from perdure.tenancy.signing import renew_signing_secret, signing_secret
+
+    settings = load_settings()
+    ring = load_key_ring(settings.home, settings.sealing_keys)
+    get = renew_signing_secret if renew else signing_secret
+    secret = with_database(settings, lambda db: db.write(get, ring, organization or DEFAULT_ORGANIZATION))
+    typer.echo(secret)
+
+
+@app.command()
 def rotate() -> None:
     """Add a new key to the key ring and seal all stored secrets with it."""
     from perdure.cli.opened import with_database

@@ -173,6 +173,16 @@ def _unpacked(url: str, encoding: str, raw: bytes, limit: int) -> bytes:
     return content
 
 
+def check_address(url: str) -> None:
+    """Raise `FetchFailed` for what can be no address at all; where it leads is seen when it is fetched."""
+    import httpx2  # noqa: PLC0415 - see above
+
+    try:
+        _checked(httpx2.URL(url), url)
+    except httpx2.InvalidURL as error:
+        raise FetchFailed(f"{shown(url)} is no address: {error}") from error
+
+
 def _checked(target: "httpx2.URL", url: str) -> "httpx2.URL":
     """An http or https address with a host; `FetchFailed` for any other."""
     if target.scheme not in PORTS:

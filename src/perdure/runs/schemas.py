@@ -58,6 +58,10 @@ class Run(BaseModel):
             metadata=metadata,
             request_config=RequestConfig(**row.request_config) if row.request_config else None,
             stop_reason=row.stop_reason,
+            callback_url=row.callback_url,
+            callback_sent_at=row.callback_sent_at,
+            callback_status_code=row.callback_status_code,
+            callback_error=row.callback_error,
             ttft_ns=row.ttft_ns,
             total_duration_ns=row.total_duration_ns,
         )

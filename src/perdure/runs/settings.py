@@ -17,3 +17,11 @@ class RunSettings(BaseModel):
         default=True,
         description="Keep the raw exchange with the provider of every step (`GET /v1/steps/{id}/trace`).",
     )
+    callback_tries: int = Field(
+        default=6, ge=1, description="How often a run's `callback_url` is called until it takes the news."
+    )
+    callback_pause_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="The pause before a callback's second try; each further pause is five times as long.",
+    )

@@ -118,6 +118,11 @@ class RunRow:
     ttft_ns: int | None = None
     total_duration_ns: int | None = None
     completed_at: datetime | None = None
+    callback_url: str | None = None
+    callback_due: datetime | None = None
+    callback_sent_at: datetime | None = None
+    callback_status_code: int | None = None
+    callback_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,12 @@ runs = Table(
     Column("attempt", Integer, nullable=False),
     moment("created_at", nullable=False),
     moment("completed_at"),
+    Column("callback_url", String),
+    moment("callback_due"),  # when to call at the earliest, once the run has ended; null when all is said
+    Column("callback_tries", Integer, nullable=False, server_default="0"),
+    moment("callback_sent_at"),
+    Column("callback_status_code", Integer),
+    Column("callback_error", String),
     Index("ix_runs_agent_id_created_at", "agent_id", "created_at", "id"),
     Index("ix_runs_organization_id_created_at", "organization_id", "created_at", "id"),
     # One writer per history, whatever the route, the process or the replica.
@@ -48,6 +54,12 @@ runs = Table(
         unique=True,
         sqlite_where=text("status = 'running'"),
         postgresql_where=text("status = 'running'"),
+    ),
+    Index(
+        "ix_runs_callback_due",
+        "callback_due",
+        sqlite_where=text("callback_due IS NOT NULL"),
+        postgresql_where=text("callback_due IS NOT NULL"),
     ),
 )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from perdure.chat.callbacks import Callbacks
 from perdure.chat.send import Sender
 from perdure.config import Settings
 from perdure.db import Database, connect
@@ -82,7 +83,9 @@ class Wiring:
         dispatcher = Dispatcher(BUILTINS)
         runner = Runner(db, lease)
         traces = TraceLog(db) if settings.runs.trace else None
-        for part in (models, traces, runner):
+        fetcher = Fetcher(settings.outbound)
+        callbacks = Callbacks(db, ring, fetcher, settings.runs)
+        for part in (models, traces, callbacks, runner):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
@@ -93,7 +96,8 @@ class Wiring:
         app.state.models = models
         app.state.dispatcher = dispatcher
         app.state.runner = runner
-        app.state.sender = Sender(environment, models, runner, settings.streams, Fetcher(settings.outbound))
+        app.state.callbacks = callbacks
+        app.state.sender = Sender(environment, models, runner, settings.streams, fetcher, callbacks)
         app.state.authenticate = Authenticator(
             db,
             ring,

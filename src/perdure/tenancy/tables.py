@@ -3,6 +3,7 @@
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table
 
 from perdure.db.schema import id_column, metadata, moment, organization_column, stamps
+from perdure.tenancy.sealed import sealed_column
 
 organizations = Table(
     "organizations",
@@ -37,4 +38,14 @@ api_keys = Table(
     moment("expires_at"),
     *stamps(),
     Index(None, "organization_id", "name", unique=True),
+)
+
+signing_secrets = Table(
+    "signing_secrets",
+    metadata,
+    id_column(),
+    organization_column(),
+    sealed_column("secret"),
+    *stamps(),
+    Index(None, "organization_id", unique=True),
 )

@@ -154,6 +154,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("organization_id", "name", name=op.f("uq_providers_organization_id_name")),
     )
     op.create_table(
+        "signing_secrets",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_signing_secrets_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signing_secrets")),
+    )
+    with op.batch_alter_table("signing_secrets", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_signing_secrets_organization_id"), ["organization_id"], unique=True
+        )
+
+    op.create_table(
         "tools",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -445,6 +465,12 @@ def upgrade() -> None:
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("created_at", Moment(), nullable=False),
         sa.Column("completed_at", Moment(), nullable=True),
+        sa.Column("callback_url", sa.String(), nullable=True),
+        sa.Column("callback_due", Moment(), nullable=True),
+        sa.Column("callback_tries", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("callback_sent_at", Moment(), nullable=True),
+        sa.Column("callback_status_code", sa.Integer(), nullable=True),
+        sa.Column("callback_error", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_runs_agent_id"), ondelete="CASCADE"
         ),
@@ -461,6 +487,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("runs", schema=None) as batch_op:
         batch_op.create_index("ix_runs_agent_id_created_at", ["agent_id", "created_at", "id"], unique=False)
+        batch_op.create_index(
+            "ix_runs_callback_due",
+            ["callback_due"],
+            unique=False,
+            sqlite_where=sa.text("callback_due IS NOT NULL"),
+            postgresql_where=sa.text("callback_due IS NOT NULL"),
+        )
         batch_op.create_index(
             "ix_runs_organization_id_created_at", ["organization_id", "created_at", "id"], unique=False
         )

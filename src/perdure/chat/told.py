@@ -1,0 +1,50 @@
+"""What became of a run that ended, read back from what is stored."""
+
+from sqlalchemy import Connection
+
+from perdure.chat.schemas import LettaResponse, StopReason
+from perdure.chat.wire import usage_of
+from perdure.kit.paging import MAX_LIMIT, Page
+from perdure.loop.events import Ended
+from perdure.messages import store as messages
+from perdure.messages.render import render_all
+from perdure.messages.spoken import MessageTool
+from perdure.messages.store import MessageRow
+from perdure.runs import store as runs
+from perdure.runs.store import RunRow, Tokens
+from perdure.tenancy.actor import Actor
+
+
+def told_in(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
+    """A run and what was said in it."""
+    return runs.get(conn, actor, run_id), said_in(conn, actor, run_id)
+
+
+def said_in(conn: Connection, actor: Actor, run_id: str) -> list[MessageRow]:
+    """What was said in a run, the input included."""
+    return messages.list_(conn, actor, Page(limit=MAX_LIMIT, order="asc"), run_id=run_id)
+
+
+def end_of(run: RunRow) -> Ended:
+    """The end of a run, as it was told."""
+    counted = dict(run.usage or {})
+    steps, context = counted.pop("steps", 0), counted.pop("context", 0)
+    return Ended(run.stop_reason or "error", Tokens(**counted), steps, context)
+
+
+def result_of(run: RunRow, rows: list[MessageRow]) -> LettaResponse:
+    """The whole answer of a run as a blocking caller would have had it, with what was sent before it."""
+    shown = run.request_config or {}
+    tool = MessageTool(
+        shown.get("assistant_message_tool_name", "send_message"),
+        shown.get("assistant_message_tool_kwarg", "message"),
+    )
+    return LettaResponse(
+        messages=render_all(
+            rows,
+            message_tool=tool if shown.get("use_assistant_message", True) else None,
+            types=shown.get("include_return_message_types"),
+        ),
+        stop_reason=StopReason(stop_reason=run.stop_reason or "error"),
+        usage=usage_of(end_of(run)),
+    )

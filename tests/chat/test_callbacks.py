@@ -1,0 +1,187 @@
+"""Callbacks: who left an address is told how a run ended, at least once, and can check who calls."""
+
+import base64
+import hmac
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from letta_client import APIStatusError, Letta
+from sqlalchemy import update
+from tests.chat.receiver import Received, Receiver, receiving, until
+from tests.chat.test_messages import new_agent, send
+from tests.conftest import LiveServer
+
+from perdure.chat.callbacks import checked, pause_after
+from perdure.kit.clock import now
+from perdure.kit.errors import InvalidArgument
+from perdure.providers.base import ModelError
+from perdure.runs.tables import runs
+from perdure.tenancy.signing import signing_secret
+from perdure.testing.scripted import ScriptedModel, fail, say
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as made:
+        yield made
+
+
+def owe(live: LiveServer, run_id: str, url: str) -> None:
+    """Let a run that ended owe a callback."""
+    owed = update(runs).where(runs.c.id == run_id).values(callback_url=url, callback_due=now())
+    live.run(lambda conn: conn.execute(owed), write=True)
+    live.loop.call_soon_threadsafe(live.app.state.callbacks.wake)
+
+
+def asked(live: LiveServer, client: Letta, model: str, url: str) -> str:
+    """A run that owes a callback."""
+    agent = new_agent(client, model)
+    send(client, agent.id, "hi")
+    [run] = client.runs.list(agent_id=agent.id)
+    owe(live, run.id, url)
+    return run.id
+
+
+def settled(client: Letta, run_id: str) -> Any:
+    """The run, once what came of its callback is stored."""
+    return until(lambda: (run := client.runs.retrieve(run_id)).callback_sent_at and run)
+
+
+def organization_of(live: LiveServer, run_id: str) -> str:
+    query = runs.select().where(runs.c.id == run_id)
+    return live.run(lambda conn: conn.execute(query).one().organization_id)
+
+
+def is_signed(call: Received, secret: str) -> bool:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    told = f"{call.headers['webhook-id']}.{call.headers['webhook-timestamp']}.".encode() + call.body
+    digest = base64.b64encode(hmac.digest(key, told, "sha256")).decode()
+    return call.headers["webhook-signature"] == f"v1,{digest}"
+
+
+def test_a_callback_tells_how_the_run_ended_and_what_was_said(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    (call,) = receiver.wait()
+    told = call.json
+    assert (told["run_id"], told["status"]) == (run_id, "completed")
+    assert told["completed_at"].endswith("Z")
+    assert told["metadata"]["run_type"] == "send_message"
+    result = told["metadata"]["result"]
+    assert [message["message_type"] for message in result["messages"]] == [
+        "user_message",
+        "assistant_message",
+    ]
+    assert result["messages"][1]["content"] == "Hello."
+    assert result["stop_reason"]["stop_reason"] == "end_turn"
+    assert (result["usage"]["total_tokens"], result["usage"]["step_count"]) == (110, 1)
+    run = settled(client, run_id)
+    assert (run.callback_url, run.callback_status_code, run.callback_error) == (receiver.url, 200, None)
+
+
+def test_a_callback_is_signed_for_its_organization(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    (call,) = receiver.wait()
+    ring, organization = live.app.state.keyring, organization_of(live, run_id)
+    assert is_signed(call, live.run(signing_secret, ring, organization, write=True))
+    assert call.headers["webhook-id"] == run_id
+    assert call.headers["content-type"] == "application/json"
+
+
+def test_a_failed_run_says_why(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, fail(ModelError("It is ill."))))
+    with pytest.raises(APIStatusError, match="It is ill"):
+        send(client, agent.id)
+    [run] = client.runs.list(agent_id=agent.id)
+    owe(live, run.id, receiver.url)
+    told = receiver.wait()[0].json
+    assert told["status"] == "failed"
+    assert "It is ill." in told["metadata"]["error"]["message"]
+    assert told["metadata"]["result"]["stop_reason"]["stop_reason"] == "llm_api_error"
+
+
+def test_what_is_not_taken_is_told_again_under_the_same_id(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    receiver.statuses = [500, 302]
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    calls = receiver.wait(3)
+    assert {call.headers["webhook-id"] for call in calls} == {run_id}
+    assert len({call.body for call in calls}) == 1
+    run = until(lambda: (run := client.runs.retrieve(run_id)).callback_status_code == 200 and run)
+    assert run.callback_error is None
+
+
+def test_it_is_told_a_handful_of_times_at_most(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    receiver.statuses = [503] * 10
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    receiver.wait(3)
+    run = until(lambda: owes_no_more(live, run_id) and client.runs.retrieve(run_id))
+    assert (run.callback_status_code, run.callback_error) == (503, "It answered HTTP 503.")
+    assert len(receiver.calls) == 3
+
+
+def test_whoever_is_gone_is_not_called_again(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    receiver.statuses = [410]
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    assert until(lambda: owes_no_more(live, run_id) and len(receiver.calls)) == 1
+    assert settled(client, run_id).callback_status_code == 410
+
+
+def owes_no_more(live: LiveServer, run_id: str) -> bool:
+    query = runs.select().where(runs.c.id == run_id)
+    return live.run(lambda conn: conn.execute(query).one()).callback_due is None
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [("http://10.1.2.3/hook", "outbound.networks"), ("http://127.0.0.1:1/hook", "cannot be fetched")],
+)
+def test_what_cannot_be_called_is_noted(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, url: str, words: str
+) -> None:
+    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), url)
+    run = until(lambda: owes_no_more(live, run_id) and client.runs.retrieve(run_id))
+    assert run.callback_status_code is None
+    assert words in run.callback_error
+
+
+def test_slow_receivers_do_not_keep_others_waiting(
+    live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    handle = scripted.script(model_name, say("Hello."))
+    with receiving() as slow:
+        slow.hold = threading.Event()
+        held = asked(live, client, handle, slow.url)
+        slow.wait()
+        quick = asked(live, client, handle, receiver.url)
+        assert settled(client, quick).callback_status_code == 200
+        assert client.runs.retrieve(held).callback_sent_at is None
+        slow.hold.set()
+        assert settled(client, held).callback_status_code == 200
+        assert len(slow.calls) == 1
+
+
+def test_the_pauses_grow() -> None:
+    assert [pause_after(tries, 5.0) for tries in (1, 2, 3)] == [5.0, 25.0, 125.0]
+
+
+@pytest.mark.parametrize(
+    "url", ["", "example.com", "ftp://example.com/", "http://", "http://[::1", "http://a\x00b/"]
+)
+def test_what_can_be_no_address_is_refused_when_it_is_named(url: str) -> None:
+    with pytest.raises(InvalidArgument, match="callback_url: "):
+        checked(url)
+    assert checked(None) is None
+    assert checked("https://example.com/hook?a=b") == "https://example.com/hook?a=b"
