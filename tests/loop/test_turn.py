@@ -11,7 +11,8 @@ from perdure.content.parts import Text, text_of
 from perdure.kit.paging import Page
 from perdure.loop import save
 from perdure.loop.events import TurnFailed
-from perdure.loop.turn import Environment, Order, Turn, new_step
+from perdure.loop.order import Environment, Order, new_step
+from perdure.loop.turn import Turn
 from perdure.messages import store as messages
 from perdure.messages.store import Draft
 from perdure.providers.entries import ResolvedModel

@@ -21,8 +21,9 @@ from perdure.loop import save
 from perdure.loop.approvals import AlreadyAnswered
 from perdure.loop.events import Saved, TurnFailed
 from perdure.loop.legacy import is_legacy
+from perdure.loop.order import Environment, Order, new_step
 from perdure.loop.stops import error_type_of, words_of
-from perdure.loop.turn import Environment, Order, Turn, new_step
+from perdure.loop.turn import Turn
 from perdure.messages.spoken import MessageTool
 from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models

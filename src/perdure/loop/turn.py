@@ -12,11 +12,11 @@ from typing import Any
 
 from perdure.agents import links
 from perdure.content.parts import Part, ToolCall, ToolReturn, calls_of, returns_of
-from perdure.db import Database
 from perdure.kit.clock import monotonic_ns, now
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
+from perdure.loop.alerts import nudge_parts
 from perdure.loop.answer import Answer, AnswerBuilder
 from perdure.loop.approvals import Settlement, request_id, split_parts
 from perdure.loop.asking import Asking, ask
@@ -32,43 +32,19 @@ from perdure.loop.decide import (
 )
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
 from perdure.loop.legacy import is_legacy
-from perdure.loop.nudge import nudge_parts
+from perdure.loop.order import Environment, Order, new_step
 from perdure.loop.request import cancelled
 from perdure.loop.save import RunEnd, TurnState
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
-from perdure.loop.traces import TraceLog
 from perdure.messages.store import Draft, MessageRow
-from perdure.providers.base import Exchange, ModelEvent, ToolCallDelta, ToolCallStart, ToolSpec, Usage
-from perdure.providers.entries import ResolvedModel
+from perdure.providers.base import Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.stop import Stop, Stopped
-from perdure.runs.store import Lease, RunRow, StepRow, Tokens
+from perdure.runs.store import StepRow, Tokens
 from perdure.tools.base import ToolContext
-from perdure.tools.dispatch import Dispatcher
 from perdure.tools.rules import CalledTool, ToolRules
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """The long-lived things a turn needs."""
-
-    db: Database
-    dispatcher: Dispatcher
-    lease: Lease
-    traces: TraceLog | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a turn is asked to do, fixed for its whole length."""
-
-    run: RunRow
-    model: ResolvedModel
-    max_steps: int
-    system: str | None = None
-    client_tools: tuple[ToolSpec, ...] = ()
 
 
 @dataclass(slots=True)
@@ -351,23 +327,3 @@ def called_in(rows: Sequence[MessageRow], run_id: str | None) -> tuple[CalledToo
 def ended_as(reason: str) -> str:
     """The status of a step that ended its turn for this reason."""
     return "cancelled" if reason == "cancelled" else "success"
-
-
-def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:
-    """A step about to be taken."""
-    started = now()
-    return StepRow(
-        id=new_id("step"),
-        organization_id=run.organization_id,
-        run_id=run.id,
-        agent_id=run.agent_id,
-        provider_name=model.provider_name,
-        provider_category=model.provider_category,
-        model=model.model,
-        model_handle=model.handle,
-        model_endpoint=model.endpoint_url,
-        context_window_limit=context_window,
-        status="pending",
-        created_at=started,
-        started_ns=int(started.timestamp() * 1e9),
-    )

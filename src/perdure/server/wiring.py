@@ -15,8 +15,8 @@ from perdure.db.lock import claim_instance, take_database
 from perdure.db.migrate import check, upgrade
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
+from perdure.loop.order import Environment
 from perdure.loop.traces import TraceLog
-from perdure.loop.turn import Environment
 from perdure.memory import tools as memory_tools
 from perdure.messages import tools as message_tools
 from perdure.providers.base import ModelClient

@@ -1,0 +1,53 @@
+"""What a turn is given: the long-lived things it needs, and what it is asked to do."""
+
+from dataclasses import dataclass
+
+from perdure.db import Database
+from perdure.kit.clock import now
+from perdure.kit.ids import new_id
+from perdure.loop.traces import TraceLog
+from perdure.providers.base import ToolSpec
+from perdure.providers.entries import ResolvedModel
+from perdure.runs.store import Lease, RunRow, StepRow
+from perdure.tools.dispatch import Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The long-lived things a turn needs."""
+
+    db: Database
+    dispatcher: Dispatcher
+    lease: Lease
+    traces: TraceLog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a turn is asked to do, fixed for its whole length."""
+
+    run: RunRow
+    model: ResolvedModel
+    max_steps: int
+    system: str | None = None
+    client_tools: tuple[ToolSpec, ...] = ()
+
+
+def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:
+    """A step about to be taken."""
+    started = now()
+    return StepRow(
+        id=new_id("step"),
+        organization_id=run.organization_id,
+        run_id=run.id,
+        agent_id=run.agent_id,
+        provider_name=model.provider_name,
+        provider_category=model.provider_category,
+        model=model.model,
+        model_handle=model.handle,
+        model_endpoint=model.endpoint_url,
+        context_window_limit=context_window,
+        status="pending",
+        created_at=started,
+        started_ns=int(started.timestamp() * 1e9),
+    )
