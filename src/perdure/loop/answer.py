@@ -1,5 +1,6 @@
 """Puts a model's events together into the parts of one answer."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from perdure.content.parts import Part, Reasoning, Text, ToolCall
@@ -64,6 +65,7 @@ class AnswerBuilder:
 
     vendor: str
     parallel: bool = True
+    taken: Callable[[str], bool] = lambda _: False  # whether an earlier call of the history has this id
     _said: list[_Text | _Reasoning] = field(default_factory=list[_Text | _Reasoning])
     _calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
     _finish: Finish | None = None
@@ -90,8 +92,9 @@ class AnswerBuilder:
         return event
 
     def _unused(self, id: str) -> str:
-        """The model's id of a call, or a fresh one where it gave none or the same twice."""
-        return id if id and all(call.id != id for call in self._calls.values()) else new_id("call")
+        """The model's id of a call, or a fresh one where it gave none, or one that names another call."""
+        known = not id or any(call.id == id for call in self._calls.values()) or self.taken(id)
+        return new_id("call") if known else id
 
     def _text(self) -> _Text:
         last = self._said[-1] if self._said else None

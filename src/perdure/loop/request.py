@@ -7,6 +7,7 @@ The model is never told a broken history: every call gets exactly one return, ri
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain, count
 
 from perdure.content.parts import Approval, Message, Role, ToolCall, ToolReturn, calls_of, returns_of
 from perdure.loop.approvals import NOT_APPROVED, known_return
@@ -62,18 +63,41 @@ def clipped(text: str, limit: int) -> str:
 def paired(messages: Iterable[Message]) -> list[Message]:
     """The same history with every call answered once, right after it, and no return without a call.
 
-    Returns that were stored later, as after an approval, come to the place where vendors want them.
+    Returns that were stored later, as after an approval, come to the place where vendors want them. An id
+    that some server gave to several calls is made to name one: vendors refuse a second.
     """
     history = list(messages)
     returns = _Returns(history)
     told: list[Message] = []
+    used: set[str] = set()
     for place, message in enumerate(history):
-        if message.role != "tool" and message.parts:
+        if message.role == "tool" or not message.parts:
+            continue
+        calls = calls_of(message.parts)
+        if not calls:
             told.append(message)
-            answers = tuple(returns.next(call, place) for call in calls_of(message.parts))
-            if answers:
-                told.append(Message("tool", answers))
+            continue
+        ids = [_own_id(call.id, used) for call in calls]
+        named = zip(calls, ids, strict=True)
+        answers = tuple(replace(returns.next(call, place), call_id=id) for call, id in named)
+        told += [_named(message, ids), Message("tool", answers)]
     return told
+
+
+def _own_id(id: str, used: set[str]) -> str:
+    """The id of a call, or one made from it where another call has it already."""
+    own = next(name for name in chain([id], (f"{id}-{n}" for n in count(2))) if name not in used)
+    used.add(own)
+    return own
+
+
+def _named(message: Message, ids: Sequence[str]) -> Message:
+    """A message whose calls have these ids."""
+    if [call.id for call in calls_of(message.parts)] == ids:
+        return message
+    left = iter(ids)
+    parts = tuple(replace(p, id=next(left)) if isinstance(p, ToolCall) else p for p in message.parts)
+    return replace(message, parts=parts)
 
 
 class _Returns:

@@ -103,7 +103,7 @@ class Turn:
         while not ended:
             order = self.order
             asking = ask(self.state, self.rules, self.progress, order.model, order.system, order.client_tools)
-            builder = AnswerBuilder(self.order.model.provider_type, asking.parallel)
+            builder = AnswerBuilder(self.order.model.provider_type, asking.parallel, self._is_called)
             message_id = new_id("message")
             self._saying = (builder, message_id)
             try:
@@ -146,6 +146,10 @@ class Turn:
             )
             if self.env.traces:
                 self.env.traces.add(self.step, exchange)
+
+    def _is_called(self, call_id: str) -> bool:
+        """Whether a call of the history has this id: some servers number the calls of every answer anew."""
+        return any(call.id == call_id for row in self.state.context for call in calls_of(row.parts))
 
     def _asks(self, event: ModelEvent, asking: set[int]) -> bool:
         """Whether a piece belongs to a call that will wait; remembers those calls by their index."""

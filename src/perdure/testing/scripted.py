@@ -10,6 +10,7 @@ from itertools import count
 from perdure.providers.base import (
     Exchange,
     Finish,
+    ModelBadRequest,
     ModelEvent,
     ModelRequest,
     ReasoningDelta,
@@ -18,6 +19,7 @@ from perdure.providers.base import (
     ToolCallStart,
     Usage,
 )
+from perdure.testing.oracle import refusal_of
 
 USAGE = Usage(input_tokens=100, output_tokens=10)
 call_numbers = count(1)
@@ -96,13 +98,15 @@ class ScriptedModel:
     """A model client whose answers are scripted per model name.
 
     A script is a list of replies, taken in turn (the last one repeats), or a function of the
-    request. `requests[name]` keeps what was asked.
+    request. `requests[name]` keeps what was asked. What a vendor would refuse is refused here, too:
+    `refused` keeps the reasons.
     """
 
     scripts: dict[str, Script] = field(default_factory=dict[str, Script])
     requests: dict[str, list[ModelRequest]] = field(
         default_factory=lambda: defaultdict[str, list[ModelRequest]](list)
     )
+    refused: list[str] = field(default_factory=list[str])
 
     def script(self, name: str, *replies: Reply | Callable[[ModelRequest], Reply]) -> str:
         """Set the script of a model; returns its handle on a server that has it as `scripted`."""
@@ -118,6 +122,9 @@ class ScriptedModel:
         """Play the next reply of the script named by `request.model`."""
         asked = self.requests[request.model]
         asked.append(request)
+        if fault := refusal_of(request):
+            self.refused.append(fault)
+            raise ModelBadRequest(f"A vendor would refuse this request: {fault}")
         script = self.scripts.get(request.model, [say("ok")])
         reply = script(request) if callable(script) else script[min(len(asked), len(script)) - 1]
         if exchange is not None:

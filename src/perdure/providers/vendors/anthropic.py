@@ -7,6 +7,7 @@ import orjson
 
 from perdure.content.parts import Approval, Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
 from perdure.providers.base import ModelRequest, ToolSpec
+from perdure.providers.vendors.calls import arguments_of, plain_id
 from perdure.providers.vendors.claude import BUDGETS, EFFORTS, Claude, claude
 from perdure.providers.vendors.strict import strict_schema
 
@@ -130,11 +131,12 @@ def _block(part: Part, vendor: str) -> dict[str, Any] | None:
         case Image():
             return {"type": "image", "source": _source(part)}
         case ToolCall():
-            return {"type": "tool_use", "id": part.id, "name": part.name, "input": _input(part.arguments)}
+            given = orjson.Fragment(arguments_of(part))
+            return {"type": "tool_use", "id": plain_id(part.id), "name": part.name, "input": given}
         case ToolReturn():
             result: dict[str, Any] = {
                 "type": "tool_result",
-                "tool_use_id": part.call_id,
+                "tool_use_id": plain_id(part.call_id),
                 "content": part.text,
             }
             return result | ({"is_error": True} if part.status == "error" else {})
@@ -150,17 +152,6 @@ def _thought(part: Reasoning) -> dict[str, Any]:
     if part.redacted:
         return {"type": "redacted_thinking", "data": part.signature}
     return {"type": "thinking", "thinking": part.text, "signature": part.signature}
-
-
-def _input(arguments: str) -> Any:
-    """The model's own text where it is an object, unchanged to the last digit; else wrapped."""
-    try:
-        value: Any = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
-        return {"malformed_arguments": arguments}
-    return (
-        orjson.Fragment(arguments or "{}") if isinstance(value, dict) else {"malformed_arguments": arguments}
-    )
 
 
 def _source(image: Image) -> dict[str, Any]:

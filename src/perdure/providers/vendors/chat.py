@@ -6,6 +6,7 @@ from typing import Any
 
 from perdure.content.parts import Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn, text_of
 from perdure.providers.base import ModelRequest, ToolSpec
+from perdure.providers.vendors.calls import arguments_of
 from perdure.providers.vendors.compatible import Dialect, reasons
 from perdure.providers.vendors.strict import strict_schema
 
@@ -85,7 +86,7 @@ def _assistant(parts: tuple[Part, ...], vendor: str, dialect: Dialect) -> dict[s
         {
             "id": _call_id(part.id, dialect),
             "type": "function",
-            "function": {"name": part.name, "arguments": part.arguments},
+            "function": {"name": part.name, "arguments": arguments_of(part)},
         }
         for part in parts
         if isinstance(part, ToolCall)

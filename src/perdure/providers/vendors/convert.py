@@ -26,6 +26,7 @@ from pydantic_ai.tools import ToolDefinition
 
 from perdure.content.parts import Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
 from perdure.providers.base import ModelRequest, ToolSpec
+from perdure.providers.vendors.calls import arguments_of, plain_id
 
 EFFORTS = {"none": False, "max": "xhigh"}
 
@@ -93,7 +94,7 @@ def _said(parts: Iterable[Part], vendor: str, system: str) -> Iterable[ModelResp
             case Reasoning() if part.vendor == vendor and part.signature:
                 yield ThinkingPart(part.text, id=part.id, signature=part.signature, provider_name=system)
             case ToolCall():
-                yield ToolCallPart(part.name, part.arguments or "{}", part.id)
+                yield ToolCallPart(part.name, arguments_of(part), plain_id(part.id))
             case _:
                 pass
 
@@ -103,7 +104,7 @@ def _heard(message: Message) -> TheirRequest:
         ToolReturnPart(
             tool_name=part.name,
             content=part.text,
-            tool_call_id=part.call_id,
+            tool_call_id=plain_id(part.call_id),
             outcome="failed" if part.status == "error" else "success",
         )
         for part in message.parts

@@ -8,6 +8,7 @@ from typing import Any
 
 from perdure.content.parts import Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
 from perdure.providers.base import ModelRequest, ToolSpec
+from perdure.providers.vendors.calls import arguments_of
 from perdure.providers.vendors.compatible import reasons
 from perdure.providers.vendors.strict import strict_schema
 
@@ -93,7 +94,7 @@ def _assistant(parts: Iterable[Part], vendor: str) -> list[dict[str, Any]]:
                 wire += [*thoughts, {"role": "assistant", "content": content}]
                 thoughts = []
             case ToolCall():
-                names = {"call_id": part.id, "name": part.name, "arguments": part.arguments}
+                names = {"call_id": part.id, "name": part.name, "arguments": arguments_of(part)}
                 wire += [*thoughts, {"type": "function_call", **names}]
                 thoughts = []
             case _:

@@ -2,7 +2,8 @@
 
 Speaks OpenAI chat completions and Responses, Anthropic messages, Gemini, embeddings and the model
 lists of several vendors. Start it by `python -m perdure.testing.model_server --port N`, or in a test by
-`with ModelServer() as server: ... server.url`. The verbs are described in `script.py`.
+`with ModelServer() as server: ... server.url`. What a vendor would refuse is refused with its status and a
+reason (`testing/oracle`). The verbs are described in `script.py`.
 """
 
 from perdure.testing.model_server.server import ModelServer

@@ -11,12 +11,14 @@ from typing import Any, Self
 import orjson
 import uvicorn
 
+from perdure.testing import oracle
 from perdure.testing.model_server import anthropic, chat, gemini, lists, responses
 from perdure.testing.model_server.script import HALF, Failure, Script, script_for
 
 FORMATS: Mapping[str, ModuleType] = {
     path: module for module in (chat, responses, anthropic) for path in module.PATHS
 }
+ORACLES = {chat: oracle.chat, responses: oracle.responses, anthropic: oracle.anthropic, gemini: oracle.gemini}
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 KEPT = 1000
@@ -69,6 +71,11 @@ class Application:
         self, module: ModuleType, record: dict[str, Any], content: bytes, receive: Receive, send: Send
     ) -> None:
         body = record["body"]
+        if fault := ORACLES[module].refusal(body):
+            refused = module.failure(Failure(400))
+            refused["error"]["message"] = record["refused"] = fault
+            await _send_json(send, 400, refused)
+            return
         script: Script = script_for(module.read_turn(body))
         if script.wait and await _gone(receive, script.wait):
             record["disconnected"] = True
