@@ -106,6 +106,7 @@ OURS = {
     "GET /openai/v1/models/{}": "for OpenAI's clients",
     "POST /openai/v1/chat/completions": "the same as under /v1",
     "POST /openai/v1/responses": "the same as under /v1",
+    "POST /v1/agents/{}/messages/repair": "stores what a broken history lacks",
     "POST /v1/responses": "OpenAI's newer way to ask",
 }
 

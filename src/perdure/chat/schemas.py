@@ -208,3 +208,14 @@ class LettaResponse(BaseModel):
     usage: UsageStatistics
     logprobs: None = None
     turns: None = None
+
+
+class Repaired(BaseModel):
+    """What was wrong with the history. Calls and returns are named by the call's id."""
+
+    calls_answered: list[str] = Field(description="Calls that had no return; they are told as interrupted.")
+    returns_moved: list[str] = Field(description="Returns that did not stand right behind their call.")
+    returns_removed: list[str] = Field(
+        description="Returns of no call, or of one that had returned already; they left the context only."
+    )
+    calls_renamed: list[str] = Field(description="Calls whose id another call had; they got their own.")

@@ -23,14 +23,24 @@ UNKNOWN_OUTCOME = (
 
 def conversation(rows: Sequence[MessageRow], *, timezone: str, return_limit: int) -> tuple[Message, ...]:
     """The messages of a request: every call with its return, returns wrapped for the model."""
+    return tuple(paired(as_told(rows, timezone=timezone, return_limit=return_limit)))
+
+
+def as_told(rows: Sequence[MessageRow], *, timezone: str, return_limit: int) -> list[Message]:
+    """Stored messages as the model should read them, as broken as they are stored."""
     told: list[Message] = []
     for before, row in zip([None, *rows], rows, strict=False):
         message = _told(row, timezone, return_limit)
-        if row.role == "approval" and before and before.role == "assistant" and before.step_id == row.step_id:
-            told[-1] = Message("assistant", told[-1].parts + message.parts)  # one answer, stored as two
+        if before and is_continued(before, row):
+            told[-1] = Message("assistant", told[-1].parts + message.parts)
         else:
             told.append(message)
-    return tuple(paired(told))
+    return told
+
+
+def is_continued(row: MessageRow, following: MessageRow) -> bool:
+    """Whether two stored messages are one answer: what it says and its free calls, then those that wait."""
+    return row.role == "assistant" and following.role == "approval" and row.step_id == following.step_id
 
 
 def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:
@@ -39,12 +49,12 @@ def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:
     parts = tuple(
         _wrapped(part, row.created_at, timezone, return_limit) if isinstance(part, ToolReturn) else part
         for part in row.parts
-        if not _is_reply(row)
+        if not is_reply(row)
     )
     return Message(role, parts, row.name)
 
 
-def _is_reply(row: MessageRow) -> bool:
+def is_reply(row: MessageRow) -> bool:
     """A person's answer to a request for approval: the model sees what came of it, in the returns."""
     return row.role == "approval" and not calls_of(row.parts)
 
@@ -67,7 +77,7 @@ def paired(messages: Iterable[Message]) -> list[Message]:
     that some server gave to several calls is made to name one: vendors refuse a second.
     """
     history = list(messages)
-    returns = _Returns(history)
+    returns = StoredReturns(history)
     told: list[Message] = []
     used: set[str] = set()
     for place, message in enumerate(history):
@@ -77,21 +87,21 @@ def paired(messages: Iterable[Message]) -> list[Message]:
         if not calls:
             told.append(message)
             continue
-        ids = [_own_id(call.id, used) for call in calls]
+        ids = [own_id(call.id, used) for call in calls]
         named = zip(calls, ids, strict=True)
         answers = tuple(replace(returns.next(call, place), call_id=id) for call, id in named)
-        told += [_named(message, ids), Message("tool", answers)]
+        told += [with_ids(message, ids), Message("tool", answers)]
     return told
 
 
-def _own_id(id: str, used: set[str]) -> str:
+def own_id(id: str, used: set[str]) -> str:
     """The id of a call, or one made from it where another call has it already."""
     own = next(name for name in chain([id], (f"{id}-{n}" for n in count(2))) if name not in used)
     used.add(own)
     return own
 
 
-def _named(message: Message, ids: Sequence[str]) -> Message:
+def with_ids(message: Message, ids: Sequence[str]) -> Message:
     """A message whose calls have these ids."""
     if [call.id for call in calls_of(message.parts)] == ids:
         return message
@@ -100,10 +110,10 @@ def _named(message: Message, ids: Sequence[str]) -> Message:
     return replace(message, parts=parts)
 
 
-class _Returns:
+class StoredReturns:
     """The returns of a history, each to be told once, after the call it answers."""
 
-    def __init__(self, history: Sequence[Message]):
+    def __init__(self, history: Sequence[Message | MessageRow]):
         self._found: dict[str, list[tuple[int, ToolReturn]]] = {}
         for place, message in enumerate(history):
             for part in returns_of(message.parts) if message.role == "tool" else ():
@@ -111,12 +121,17 @@ class _Returns:
 
     def next(self, call: ToolCall, since: int) -> ToolReturn:
         """The next return stored after a call; else that its outcome is unknown."""
-        stored = self._found.get(call.id, [])
+        _, returned = self.take(call.id, since)
+        return returned or ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error")
+
+    def take(self, call_id: str, since: int) -> tuple[int, ToolReturn | None]:
+        """The next return stored after a call, and its place in the history; else -1 and None."""
+        stored = self._found.get(call_id, [])
         while stored:
             place, returned = stored.pop(0)
             if place > since:
-                return returned
-        return ToolReturn(call.id, call.name, UNKNOWN_OUTCOME, "error")
+                return place, returned
+        return -1, None
 
 
 def cancelled(calls: Iterable[ToolCall]) -> tuple[ToolReturn, ...]:

@@ -12,6 +12,7 @@ from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.generate import router as generate
 from perdure.chat.openai.routes import router as openai
 from perdure.chat.preview import router as preview
+from perdure.chat.repair import router as repair
 from perdure.chat.reset import router as reset
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
@@ -43,6 +44,7 @@ ROUTERS = (
     generate,
     preview,
     reset,
+    repair,
     openai,
     tenancy,
     health,
