@@ -5,32 +5,36 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from perdure.agents.tables import agents, agents_blocks, agents_tags, agents_tools
+from perdure.db.prepared import Prepared
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
 from perdure.memory.store import BlockRow
 from perdure.memory.tables import blocks
-from perdure.tenancy.actor import Actor, is_owned, one, owned
+from perdure.tenancy.actor import Actor, is_owned, owned
 from perdure.tools.store import ToolRow
 from perdure.tools.tables import tools
 
-# Statements of the hot path are built once: building one costs about as much as running it.
-AGENT_IDS: BindParameter[Sequence[str]] = bindparam("agent_ids", expanding=True)
-UPDATE_AGENT = update(agents).where(agents.c.id == bindparam("of"))
-SELECT_BLOCKS = (
-    select(agents_blocks.c.agent_id, blocks)
+ALL_BLOCKS = (
+    select(blocks)
     .join(agents_blocks, agents_blocks.c.block_id == blocks.c.id)
-    .where(agents_blocks.c.agent_id.in_(AGENT_IDS))
     .order_by(agents_blocks.c.position, blocks.c.id)
 )
-SELECT_TOOLS = (
-    select(agents_tools.c.agent_id, tools)
+ALL_TOOLS = (
+    select(tools)
     .join(agents_tools, agents_tools.c.tool_id == tools.c.id)
-    .where(agents_tools.c.agent_id.in_(AGENT_IDS))
     .order_by(agents_tools.c.position, tools.c.id)
 )
+UPDATE_AGENT = Prepared(update(agents).where(agents.c.id == bindparam("of")))
+SELECT_AGENT = Prepared(
+    select(agents).where(
+        agents.c.id == bindparam("agent_id"), agents.c.organization_id == bindparam("organization_id")
+    )
+)
+SELECT_BLOCKS = Prepared(ALL_BLOCKS.where(agents_blocks.c.agent_id == bindparam("agent_id")))
+SELECT_TOOLS = Prepared(ALL_TOOLS.where(agents_tools.c.agent_id == bindparam("agent_id")))
 
 
 class AgentNotFound(NotFound):
@@ -82,7 +86,7 @@ class AgentRow:
         return self.model_settings.get("response_format")
 
 
-def agent_row(row: Row[Any]) -> AgentRow:
+def agent_row(row: Sequence[Any]) -> AgentRow:
     """The agent of a full row of `agents`."""
     return AgentRow(*row)  # its fields are the table's columns in order
 
@@ -97,7 +101,8 @@ def get(conn: Connection, actor: Actor, agent_id: str, *, to_change: bool = Fals
         query = owned(agents, actor).where(agents.c.id == agent_id)
         row = conn.execute(query.with_for_update(key_share=True)).first()
     else:
-        row = one(conn, agents, actor, agent_id)
+        wanted = {"agent_id": agent_id, "organization_id": actor.organization_id}
+        row = SELECT_AGENT.first(conn, wanted)
     if row is None:
         raise AgentNotFound(agent_id)
     return agent_row(row)
@@ -105,26 +110,28 @@ def get(conn: Connection, actor: Actor, agent_id: str, *, to_change: bool = Fals
 
 def blocks_of(conn: Connection, agent_id: str) -> list[BlockRow]:
     """The agent's blocks, in the order they were attached."""
-    return blocks_by_agent(conn, [agent_id]).get(agent_id, [])
+    return [BlockRow(*row) for row in SELECT_BLOCKS.all(conn, {"agent_id": agent_id})]
 
 
 def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
     """The agent's tools, in the order they were attached."""
-    return tools_by_agent(conn, [agent_id]).get(agent_id, [])
+    return [ToolRow(*row) for row in SELECT_TOOLS.all(conn, {"agent_id": agent_id})]
 
 
 def blocks_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[BlockRow]]:
     """The blocks of several agents at once; agents without any are left out."""
+    query = ALL_BLOCKS.add_columns(agents_blocks.c.agent_id).where(agents_blocks.c.agent_id.in_(agent_ids))
     found: dict[str, list[BlockRow]] = {}
-    for agent_id, *block in conn.execute(SELECT_BLOCKS, {"agent_ids": agent_ids}):
+    for *block, agent_id in conn.execute(query):
         found.setdefault(agent_id, []).append(BlockRow(*block))
     return found
 
 
 def tools_by_agent(conn: Connection, agent_ids: Sequence[str]) -> dict[str, list[ToolRow]]:
     """The tools of several agents at once; agents without any are left out."""
+    query = ALL_TOOLS.add_columns(agents_tools.c.agent_id).where(agents_tools.c.agent_id.in_(agent_ids))
     found: dict[str, list[ToolRow]] = {}
-    for agent_id, *tool in conn.execute(SELECT_TOOLS, {"agent_ids": agent_ids}):
+    for *tool, agent_id in conn.execute(query):
         found.setdefault(agent_id, []).append(ToolRow(*tool))
     return found
 
@@ -168,7 +175,7 @@ def record_run(conn: Connection, agent_id: str, *, stop_reason: str, duration_ms
         "last_run_duration_ms": duration_ms,
         "last_stop_reason": stop_reason,
     }
-    conn.execute(UPDATE_AGENT, {"of": agent_id, **values})
+    UPDATE_AGENT.run(conn, {"of": agent_id, **values})
 
 
 def delete_agent(conn: Connection, actor: Actor, agent_id: str) -> None:

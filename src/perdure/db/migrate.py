@@ -100,13 +100,14 @@ def _unchecked(url: str) -> Generator[Connection]:
 
     Changing a table there means to copy and drop it; with keys on, dropping would cascade.
     """
-    from perdure.db.sqlite import sqlite_engine  # noqa: PLC0415 - drivers load on demand
+    from perdure.db.sqlite import begin, sqlite_engine  # noqa: PLC0415 - drivers load on demand
 
     engine = sqlite_engine(url)
     with engine.connect() as conn:
         raw: Any = conn.connection.driver_connection
         raw.execute("PRAGMA foreign_keys=OFF")
         with conn.begin():
+            begin(conn)
             yield conn
             broken = conn.execute(text("PRAGMA foreign_key_check")).all()
             if broken:

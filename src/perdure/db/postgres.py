@@ -82,6 +82,8 @@ async def _try(engine: AsyncEngine, work: Callable[..., R], *args: Any, **kwargs
             return await conn.run_sync(work, *args, **kwargs)
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
+            if error.connection_invalidated:
+                await engine.dispose()  # whatever cut this connection has cut those that wait in the pool
             if error.connection_invalidated or state in RETRIED:
                 raise TryAgain(error) from error
             if state in UNSTORABLE:

@@ -12,11 +12,13 @@ import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import NullPool
 
+from perdure.db.prepared import execute
 from perdure.db.schema import json_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Synchronous = Literal["normal", "full"]
+Mode = Literal["IMMEDIATE", "DEFERRED"]
 
 PRAGMAS = (
     "journal_mode=WAL",
@@ -29,7 +31,7 @@ PRAGMAS = (
 
 
 def sqlite_engine(url: str, synchronous: Synchronous = "normal") -> Engine:
-    """An engine whose transactions are real ones: `BEGIN IMMEDIATE` for writers, asked per connection."""
+    """An engine that begins nothing by itself: `begin` does, the first thing in a transaction."""
     path = make_url(url).database
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -47,12 +49,12 @@ def sqlite_engine(url: str, synchronous: Synchronous = "normal") -> Engine:
         for pragma in (*PRAGMAS, f"synchronous={synchronous}"):
             raw.execute(f"PRAGMA {pragma}")
 
-    @event.listens_for(engine, "begin")
-    def begin(conn: Connection) -> None:
-        mode = conn.get_execution_options().get("begin", "IMMEDIATE")
-        conn.exec_driver_sql(f"BEGIN {mode}")
-
     return engine
+
+
+def begin(conn: Connection, mode: Mode = "IMMEDIATE") -> None:
+    """Begin a real transaction: `IMMEDIATE` for who writes, `DEFERRED` for who only reads."""
+    execute(conn, f"BEGIN {mode}")
 
 
 class SqliteDatabase:
@@ -79,13 +81,13 @@ class SqliteDatabase:
         call = partial(self._run, "IMMEDIATE", work, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._writer, call)
 
-    def _run(self, mode: str, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    def _run(self, mode: Mode, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
         conn: Connection | None = getattr(self._local, "conn", None)
         if conn is None:
-            conn = self.engine.connect().execution_options(begin=mode)
-            self._local.conn = conn
+            conn = self._local.conn = self.engine.connect()
             self._open.append(conn)
         with conn.begin():
+            begin(conn, mode)
             return work(conn, *args, **kwargs)
 
     async def close(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 
 from perdure.content.codec import from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, returns_of
+from perdure.db.prepared import Prepared
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.kit.ids import is_id, new_id
@@ -24,27 +25,6 @@ from perdure.messages.tables import context_entries, messages, shared_messages, 
 from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 TICK = timedelta(microseconds=1)
-
-# Statements of the hot path are built once: building one costs about as much as running it.
-INSERT_MESSAGE = insert(messages)
-INSERT_ENTRY = insert(context_entries)
-SELECT_THREAD = select(
-    threads.c.id,
-    threads.c.organization_id,
-    threads.c.agent_id,
-    threads.c.prompt_message_id,
-    threads.c.prompt_fingerprint,
-    select(func.coalesce(func.max(context_entries.c.position), 0))
-    .where(context_entries.c.thread_id == threads.c.id)
-    .scalar_subquery(),
-    select(func.max(messages.c.created_at)).where(messages.c.thread_id == threads.c.id).scalar_subquery(),
-).where(threads.c.id == bindparam("id"), threads.c.organization_id == bindparam("organization_id"))
-SELECT_CONTEXT = (
-    select(messages)
-    .join(context_entries, context_entries.c.message_id == messages.c.id)
-    .where(context_entries.c.thread_id == bindparam("thread_id"))
-    .order_by(context_entries.c.position)
-)
 
 
 class MessageNotFound(NotFound):
@@ -77,6 +57,28 @@ class MessageRow:
 
 FIELDS = tuple(MessageRow.__dataclass_fields__)
 PICK = itemgetter(*(messages.c.keys().index(name) for name in FIELDS))
+
+INSERT_MESSAGE = Prepared(insert(messages))
+INSERT_ENTRY = Prepared(insert(context_entries))
+SELECT_THREAD = Prepared(
+    select(
+        threads.c.id,
+        threads.c.organization_id,
+        threads.c.agent_id,
+        threads.c.prompt_message_id,
+        threads.c.prompt_fingerprint,
+        select(func.coalesce(func.max(context_entries.c.position), 0))
+        .where(context_entries.c.thread_id == threads.c.id)
+        .scalar_subquery(),
+        select(func.max(messages.c.created_at)).where(messages.c.thread_id == threads.c.id).scalar_subquery(),
+    ).where(threads.c.id == bindparam("id"), threads.c.organization_id == bindparam("organization_id"))
+)
+IN_CONTEXT = (
+    select(*(messages.c[name] for name in FIELDS))
+    .join(context_entries, context_entries.c.message_id == messages.c.id)
+    .where(context_entries.c.thread_id == bindparam("thread_id"))
+)
+SELECT_CONTEXT = Prepared(IN_CONTEXT.order_by(context_entries.c.position))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ def open_thread(
 
 def get_thread(conn: Connection, actor: Actor, thread_id: str) -> Thread:
     """The thread, or `NotFound`."""
-    row = conn.execute(SELECT_THREAD, {"id": thread_id, "organization_id": actor.organization_id}).first()
+    row = SELECT_THREAD.first(conn, {"id": thread_id, "organization_id": actor.organization_id})
     if row is None:
         raise NotFound(f"No thread {thread_id}.")
     return Thread(*row)
@@ -150,13 +152,13 @@ def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> tuple[T
     for draft in drafts:
         moment = max(now(), moment + TICK) if moment else now()
         rows.append(_placed(draft, thread, moment))
-    conn.execute(INSERT_MESSAGE, [_values(row) for row in rows])
+    INSERT_MESSAGE.run_all(conn, [_values(row) for row in rows])
     position = thread.last_position
     entries = [
         {"thread_id": thread.id, "position": position + i, "message_id": row.id}
         for i, row in enumerate(rows, 1)
     ]
-    conn.execute(INSERT_ENTRY, entries)
+    INSERT_ENTRY.run_all(conn, entries)
     return replace(thread, last_position=position + len(rows), last_moment=moment), rows
 
 
@@ -186,19 +188,23 @@ def _values(row: MessageRow) -> dict[str, Any]:
 
 def message_row(row: Row[Any]) -> MessageRow:
     """The message of a full row of `messages`."""
-    id, organization_id, agent_id, thread_id, role, parts, *rest = PICK(row)
+    return _of_fields(PICK(row))
+
+
+def _of_fields(row: Sequence[Any]) -> MessageRow:
+    id, organization_id, agent_id, thread_id, role, parts, *rest = row
     return MessageRow(id, organization_id, agent_id, thread_id, role, from_json(parts), *rest)
 
 
 def context(conn: Connection, thread_id: str) -> list[MessageRow]:
     """What the model sees of a thread, in order, the compiled system message first."""
-    return [message_row(row) for row in conn.execute(SELECT_CONTEXT, {"thread_id": thread_id})]
+    return [_of_fields(row) for row in SELECT_CONTEXT.all(conn, {"thread_id": thread_id})]
 
 
 def context_end(conn: Connection, thread_id: str, count: int) -> list[MessageRow]:
     """The last messages of a thread's context, in order."""
-    newest = SELECT_CONTEXT.order_by(None).order_by(context_entries.c.position.desc()).limit(count)
-    return [message_row(row) for row in conn.execute(newest, {"thread_id": thread_id})][::-1]
+    newest = IN_CONTEXT.order_by(context_entries.c.position.desc()).limit(count)
+    return [_of_fields(row) for row in conn.execute(newest, {"thread_id": thread_id})][::-1]
 
 
 def context_ids(conn: Connection, thread_id: str) -> list[str]:

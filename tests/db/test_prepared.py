@@ -1,0 +1,102 @@
+"""Statements run by the driver give what SQLAlchemy would, and fail as it would."""
+
+import pytest
+from sqlalchemy import bindparam, delete, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from perdure.db.prepared import Prepared
+from perdure.kit.clock import now
+from perdure.kit.ids import new_id
+from perdure.tenancy.tables import organizations
+from perdure.tools.tables import tools
+
+INSERT_TOOL = Prepared(insert(tools))
+SELECT_TOOLS = Prepared(
+    select(tools)
+    .where(tools.c.organization_id == bindparam("organization_id"), tools.c.parallel.is_(True))
+    .order_by(tools.c.name)
+)
+RENAME = Prepared(update(tools).where(tools.c.id == bindparam("of")))
+DELETE = Prepared(delete(tools).where(tools.c.id == bindparam("of"), tools.c.kind == "custom"))
+
+
+@pytest.fixture
+async def organization_id(database):
+    made = {"id": new_id("org"), "name": "ours", "privileged_tools": False}
+    known = {name: value for name, value in made.items() if name in organizations.c}
+    stamps = {name: now() for name in ("created_at", "updated_at") if name in organizations.c}
+    await database.write(lambda conn: conn.execute(insert(organizations).values(known | stamps)))
+    return made["id"]
+
+
+def tool(organization_id, name, **more):
+    """A row with JSON, null, times and booleans in it."""
+    return {
+        "id": new_id("tool"),
+        "organization_id": organization_id,
+        "name": name,
+        "kind": "custom",
+        "description": "",
+        "json_schema": {"parameters": {"ü": [1, None]}},
+        "args_json_schema": None,
+        "tags": [name],
+        "return_char_limit": 7,
+        "parallel": True,
+        "created_at": now(),
+        "updated_at": now(),
+    } | more
+
+
+async def test_rows_are_those_that_sqlalchemy_gives(database, organization_id):
+    rows = [tool(organization_id, name) for name in ("a", "b", "c")]
+    await database.write(INSERT_TOOL.run_all, rows)
+    wanted = {"organization_id": organization_id}
+    found = await database.read(SELECT_TOOLS.all, wanted)
+    assert [tuple(row) for row in found] == await database.read(
+        lambda conn: [tuple(row) for row in conn.execute(SELECT_TOOLS.statement, wanted)]
+    )
+    assert [row[tools.c.keys().index("created_at")] for row in found] == [row["created_at"] for row in rows]
+    assert (await database.read(SELECT_TOOLS.first, wanted))[2] == "a"
+    assert await database.read(SELECT_TOOLS.first, {"organization_id": "org-x"}) is None
+
+
+async def test_a_statement_takes_its_columns_from_its_values(database, organization_id):
+    row = tool(organization_id, "a")
+    await database.write(INSERT_TOOL.run_all, [])
+    assert await database.write(INSERT_TOOL.run, row) == 1
+    assert await database.write(RENAME.run, {"of": row["id"], "name": "z"}) == 1
+    assert await database.write(RENAME.run, {"tags": ["new"], "of": row["id"]}) == 1
+    assert await database.write(RENAME.run, {"of": "tool-x", "name": "z"}) == 0
+    found = await database.read(SELECT_TOOLS.first, {"organization_id": organization_id})
+    assert (found[2], found[tools.c.keys().index("tags")]) == ("z", ["new"])
+    assert await database.write(DELETE.run, {"of": row["id"]}) == 1
+
+
+async def test_a_clash_is_an_integrity_error_and_leaves_nothing(database, organization_id):
+    def clash(conn):
+        INSERT_TOOL.run(conn, tool(organization_id, "a"))
+        INSERT_TOOL.run(conn, tool(organization_id, "a"))
+
+    with pytest.raises(IntegrityError):
+        await database.write(clash)
+    assert await database.read(SELECT_TOOLS.all, {"organization_id": organization_id}) == []
+
+
+async def test_a_restarted_server_costs_no_request(database, organization_id):
+    if database.dialect == "sqlite":
+        pytest.skip("Postgres only")
+    engine = database.engine
+    async with engine.connect() as one, engine.connect() as two, engine.connect() as three:
+        for conn in (one, two, three):
+            await conn.execute(text("select 1"))
+    everyone = "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+    await database.write(lambda conn: conn.execute(text(f"{everyone} and datname = current_database()")))
+    for _ in range(3):
+        assert await database.read(SELECT_TOOLS.all, {"organization_id": organization_id}) == []
+
+
+async def test_another_fault_is_told_with_its_statement(database):
+    broken = Prepared(select(text("no_such_column")).select_from(tools))
+    with pytest.raises(DBAPIError, match="no_such_column"):
+        await database.read(broken.all, {})
+    assert await database.read(SELECT_TOOLS.all, {"organization_id": "org-x"}) == []
