@@ -2,24 +2,21 @@
 
 import asyncio
 import os
-import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from letta_client import Letta
 
 from perdure.config import Settings
 from perdure.db import Database, connect
 from perdure.providers.settings import CatalogSettings
-from perdure.server.app import create_app
 from perdure.server.tables import metadata
 from perdure.tenancy.store import ensure_defaults
+from perdure.testing.live import LiveServer, serve
 from perdure.testing.postgres import create_database, drop_database, start_postgres
 from perdure.testing.scripted import ScriptedModel
 
@@ -98,46 +95,6 @@ async def shared_database(
     yield db
     await db.close()
     await asyncio.to_thread(remove)
-
-
-@dataclass
-class LiveServer:
-    """A server in a thread of this process, and the model it answers with."""
-
-    url: str
-    scripted: ScriptedModel
-    settings: Settings
-    app: Any
-    loop: asyncio.AbstractEventLoop
-
-    def run(self, work: Any, *args: Any, write: bool = False) -> Any:
-        """Run a unit of work on the server's own database."""
-        db: Database = self.app.state.db
-        call = (db.write if write else db.read)(work, *args)
-        return asyncio.run_coroutine_threadsafe(call, self.loop).result(30)
-
-
-def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
-    """Serve on a free loopback port until the generator is closed."""
-    app = create_app(settings, static={"scripted": scripted})
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none"))
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def main() -> None:
-        loops.append(asyncio.get_running_loop())
-        await server.serve()
-
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="live-server", daemon=True)
-    thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the server did not start")
-        thread.join(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield LiveServer(f"http://127.0.0.1:{port}", scripted, settings, app, loops[0])
-    server.should_exit = True
-    thread.join(20)
-    assert not thread.is_alive(), "the server did not stop"
 
 
 @pytest.fixture(scope="session", params=DIALECTS)

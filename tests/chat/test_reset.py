@@ -8,7 +8,7 @@ import httpx
 import pytest
 from letta_client import ConflictError, Letta
 
-from perdure.testing.scripted import ScriptedModel, say, wait
+from perdure.testing.scripted import ScriptedModel, call, say, wait
 
 
 def test_only_the_system_message_stays_in_context(
@@ -71,3 +71,16 @@ def test_a_history_that_a_run_works_on_is_left_alone(
 def test_an_agent_of_somebody_else_is_not_found(http: httpx.Client) -> None:
     path = "/v1/agents/agent-00000000-0000-4000-8000-000000000000/reset-messages"
     assert http.patch(path, json={}).status_code == 404
+
+
+def test_what_waits_is_denied_for_nobody_could_answer_it_any_more(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    rule = {"type": "requires_approval", "tool_name": "memory_insert"}
+    script = scripted.script(model_name, call("memory_insert", label="human", new_string="x"), say("ok"))
+    agent = client.agents.create(model=script, tool_rules=[rule], memory_blocks=[])
+    assert client.agents.messages.create(agent.id, input="x").stop_reason.stop_reason == "requires_approval"
+    client.agents.messages.reset(agent.id)
+    *_, returned = client.agents.messages.list(agent.id, order="asc")
+    assert (returned.message_type, returned.status) == ("tool_return_message", "error")
+    assert client.agents.messages.create(agent.id, input="y").messages[-1].content == "ok"

@@ -14,6 +14,7 @@ from perdure.chat.routes import CurrentSender
 from perdure.db import Db
 from perdure.kit.clock import now
 from perdure.kit.ids import AgentId, new_id
+from perdure.loop.save import deny_pending
 from perdure.messages import store as messages
 from perdure.providers.catalog import CurrentModels
 from perdure.runs import store as runs
@@ -40,7 +41,10 @@ async def reset_messages(
     models: CurrentModels,
     sender: CurrentSender,
 ) -> AgentState | None:
-    """Leave only the system message in context, compiled anew. What was said stays stored and searchable."""
+    """Leave only the system message in context, compiled anew. What was said stays stored and searchable.
+
+    Calls that wait for approval are denied: nobody could answer them any more.
+    """
     agent = await db.read(agents.get, actor, agent_id)
     facts = await describe(models, actor, [agent.model])
     await db.write(
@@ -64,6 +68,7 @@ def reset(
     agent = agents.get(conn, actor, agent_id)
     claim = _claim(actor, agent_id)
     runs.claim(conn, claim, lease)
+    deny_pending(conn, actor, agent_id)
     thread = messages.get_thread(conn, actor, agent_id)
     messages.set_context(conn, thread, [thread.prompt_message_id])
     if greet:

@@ -129,11 +129,10 @@ def _refuse_again(context: Sequence[MessageRow], reply: Reply) -> None:
 
 def deny_pending(conn: Connection, actor: Actor, thread_id: str) -> str | None:
     """Answer the calls of a thread that wait for approval with a denial; the run that asked, if any."""
-    context = messages.context(conn, thread_id)
-    waiting = pending_in(context)
+    thread = messages.get_thread(conn, actor, thread_id)  # before its context: who adds to that, clashes
+    waiting = pending_in(messages.context(conn, thread_id))
     if waiting is None:
         return None
-    thread = messages.get_thread(conn, actor, thread_id)
     asked = waiting.request
     words = tuple(Approval(call.id, False, CANCELLED) for call in waiting.asked)
     settled = settle(waiting, Reply(words))

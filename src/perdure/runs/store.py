@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select, updat
 
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
-from perdure.kit.errors import Conflict, NotFound
+from perdure.kit.errors import Conflict, NotFound, Unavailable
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
 from perdure.runs.tables import runs, steps, traces
@@ -55,7 +55,7 @@ class ThreadBusy(Conflict):
         super().__init__(BUSY, run_id=run_id)
 
 
-class LeaseLost(Conflict):
+class LeaseLost(Unavailable):
     """Another process took the run over."""
 
 

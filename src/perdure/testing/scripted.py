@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from perdure.providers.base import (
@@ -27,17 +27,19 @@ call_numbers = count(1)
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer: what it waits for, its events in order, then perhaps an error."""
+    """One answer: what it waits for, its events in order, each after `pace` seconds, perhaps an error."""
 
     events: tuple[ModelEvent, ...]
     error: Exception | None = None
     before: Callable[[], Awaitable[object]] | None = None
+    pace: float = 0.0
 
     def __add__(self, other: "Reply") -> "Reply":
         """Both in one answer: text and then calls, or several calls at once."""
         mine = tuple(event for event in self.events if not isinstance(event, Finish))
         shift = sum(isinstance(event, ToolCallStart) for event in mine)
-        return Reply((*mine, *(_shifted(event, shift) for event in other.events)), other.error, self.before)
+        events = (*mine, *(_shifted(event, shift) for event in other.events))
+        return Reply(events, other.error, self.before, self.pace)
 
 
 def _shifted(event: ModelEvent, by: int) -> ModelEvent:
@@ -87,7 +89,12 @@ def fail(error: Exception, after: Reply | None = None) -> Reply:
 
 def wait(gate: asyncio.Event | Callable[[], Awaitable[object]], then: Reply) -> Reply:
     """Say nothing until the gate opens."""
-    return Reply(then.events, then.error, gate.wait if isinstance(gate, asyncio.Event) else gate)
+    return replace(then, before=gate.wait if isinstance(gate, asyncio.Event) else gate)
+
+
+def slowly(reply: Reply, pace: float) -> Reply:
+    """The same reply with `pace` seconds before each of its events."""
+    return replace(reply, pace=pace)
 
 
 Script = Sequence[Reply] | Callable[[ModelRequest], Reply]
@@ -132,6 +139,8 @@ class ScriptedModel:
         if reply.before:
             await reply.before()
         for event in reply.events:
+            if reply.pace:
+                await asyncio.sleep(reply.pace)
             yield event
         if reply.error:
             raise reply.error

@@ -1,0 +1,124 @@
+"""What must hold when a round is over."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from bench.interleave.deeds import pending, word_on
+from bench.interleave.mind import GUARDED
+from bench.interleave.world import CLIENT_TOOLS, Broken, Thread, World
+
+PATIENCE = 10.0
+
+
+async def check(world: World) -> None:
+    """All that must hold: the next message works everywhere, nothing is lost, doubled or left open."""
+    for thread in world.threads:
+        await _talk_again(world, thread)
+    await _check_runs(world)
+    for thread in world.threads:
+        history = await world.history(thread)
+        _check_inputs(world, thread, history)
+        _check_returns(history)
+        await _check_effects(world, history, len(world.threads))
+    if refused := world.live.scripted.refused:
+        raise Broken(f"a vendor would refuse what the model was told: {refused[0]}")
+
+
+async def _talk_again(world: World, thread: Thread) -> None:
+    """The next message is answered, after what waits has been decided."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if calls := await pending(world, thread):
+            words = [word_on(world, call) for call in calls]
+            told: dict[str, Any] = {"messages": [{"type": "approval", "approvals": words}]}
+            told |= {"streaming": False, "client_tools": CLIENT_TOOLS}
+            answer = await world.http.post(f"{thread.path}/messages", json=told)
+            world.note(f"decided at the end → {answer.status_code}")
+        said, body = world.story(thread, "say")
+        answer = await world.http.post(f"{thread.path}/messages", json=body | {"streaming": False})
+        world.note(f"{said.token} at the end → {answer.status_code}")
+        said.taken = answer.status_code == 200
+        if said.taken:
+            last = answer.json()["messages"][-1]
+            if last.get("content") != f"I hear {said.token}.":
+                raise Broken(f"asked {said.token}, answered {last}")
+            return
+        if answer.status_code != 409:
+            raise Broken(f"the next message is not answered: {answer.status_code} {answer.text[:500]}")
+        await asyncio.sleep(0.05)
+    raise Broken(f"the next message is refused for {PATIENCE} s: {answer.text[:500]}")
+
+
+async def _check_runs(world: World) -> None:
+    """No run is open, and streams told the end that is stored."""
+    deadline = time.monotonic() + PATIENCE
+    while at_work := await world.open_runs():
+        if time.monotonic() > deadline:
+            raise Broken(f"runs without an end: {at_work}")
+        await asyncio.sleep(0.05)
+    for run_id, reason in world.told:
+        run = await world.ask("GET", f"/v1/runs/{run_id}")
+        if run_id not in world.crashed and run["stop_reason"] != reason:
+            raise Broken(f"the stream of {run_id} ended with {reason}, its run with {run['stop_reason']}")
+    world.told.clear()
+
+
+def _check_inputs(world: World, thread: Thread, history: list[dict[str, Any]]) -> None:
+    """What was taken on is there once, what was refused is not."""
+    found = Counter(str(message["content"]).split()[1] for message in history if _is_story(message))
+    for said in world.said:
+        if said.thread.id == thread.id:
+            fits = found[said.token] <= 1 if said.taken is None else found[said.token] == said.taken
+            if not fits:
+                raise Broken(f"{said} is stored {found[said.token]} times")
+        elif found[said.token] > 1:
+            raise Broken(f"{said} is in {thread.id} {found[said.token]} times")
+
+
+def _is_story(message: dict[str, Any]) -> bool:
+    return message["message_type"] == "user_message" and str(message["content"]).startswith("story ")
+
+
+def _check_returns(history: list[dict[str, Any]]) -> None:
+    """Each call that was made has one return."""
+    called = Counter(call["tool_call_id"] for call in calls_in(history))
+    returned = Counter(part["tool_call_id"] for part in returns_in(history))
+    if called != returned or (called and max(called.values()) > 1):
+        raise Broken(f"calls without their one return: {called - returned}, returns: {returned - called}")
+
+
+async def _check_effects(world: World, history: list[dict[str, Any]], threads: int) -> None:
+    """An edit that succeeded is there; none is there twice, but where forks decided about the same call."""
+    blocks = await world.ask("GET", f"/v1/agents/{world.agent_id}/core-memory/blocks")
+    notes = next(block["value"] for block in blocks if block["label"] == "notes")
+    succeeded = {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
+    for call in calls_in(history):
+        words = _words_of(call["arguments"])
+        times = notes.count(words) if words else 0
+        if times > (threads if call["name"] == GUARDED else 1):
+            raise Broken(f"{words} was written {times} times, call {call}")
+        if words and call["tool_call_id"] in succeeded and not times:
+            raise Broken(f"{words} was written {times} times, call {call}")
+
+
+def _words_of(arguments: str) -> str | None:
+    try:
+        given = orjson.loads(arguments)
+    except orjson.JSONDecodeError:
+        return None
+    return (given.get("new_string") or given.get("content")) if isinstance(given, dict) else None
+
+
+def calls_in(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The calls of a history, asked about or not."""
+    kinds = ("tool_call_message", "approval_request_message")
+    return [call for m in history if m["message_type"] in kinds for call in m["tool_calls"]]
+
+
+def returns_in(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The returns of a history."""
+    return [part for m in history if m["message_type"] == "tool_return_message" for part in m["tool_returns"]]

@@ -1,0 +1,182 @@
+"""What can happen to a history at any moment; several of these happen at once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+
+from bench.interleave.mind import THEIRS
+from bench.interleave.world import CLIENT_TOOLS, Broken, Said, Thread, World
+
+Deed = Callable[[World, Thread], Awaitable[None]]
+REFUSALS = (400, 409)
+MOST_THREADS = 4
+DONE = "[DONE]"
+
+
+async def send(world: World, thread: Thread) -> None:
+    """Say something and wait for the answer."""
+    said, body = world.story(thread)
+    await _wait_for(world, thread, said, body | {"streaming": False})
+
+
+async def _wait_for(world: World, thread: Thread, said: Said | None, body: dict[str, Any]) -> None:
+    response = await world.http.post(f"{thread.path}/messages", json=body)
+    status = response.status_code
+    _settle(world, said, body, status, response.text)
+
+
+def _settle(world: World, said: Said | None, body: dict[str, Any], status: int, text: str) -> None:
+    """Note whether an input was taken on: a run that failed has its input stored all the same."""
+    first = body["messages"][0]
+    world.note(f"{first.get('content') or first['type']} → {status}")
+    if status == 500 or (status not in REFUSALS and status not in (200, 503)):
+        raise Broken(f"{first}: {status} {text[:500]}")
+    if said:
+        said.taken = status not in REFUSALS
+
+
+async def stream(world: World, thread: Thread) -> None:
+    """Say something and read the answer as it comes, to its end or for a while."""
+    said, body = world.story(thread)
+    body |= {"streaming": True, "stream_tokens": world.random.random() < 0.5}
+    body["background"] = world.random.random() < 0.5
+    leave = world.random.choice((None, None, 1, 3))
+    await _read(world, thread, said, body, leave)
+
+
+async def _read(
+    world: World, thread: Thread, said: Said | None, body: dict[str, Any], leave: int | None
+) -> None:
+    frames: list[str] = []
+    async with world.http.stream("POST", f"{thread.path}/messages", json=body) as response:
+        if response.status_code != 200:
+            await response.aread()
+            _settle(world, said, body, response.status_code, response.text)
+            return
+        _settle(world, said, body, 200, "")
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                frames.append(line[6:])
+            if leave is not None and len(frames) >= leave:
+                world.note(f"left after {leave}")
+                return
+    _check_stream(world, frames)
+
+
+def _check_stream(world: World, frames: list[str]) -> None:
+    if not frames or frames[-1] != DONE:
+        raise Broken(f"a stream ended without {DONE}: {frames[-2:]}")
+    models = [orjson.loads(frame) for frame in frames[:-1]]
+    reasons = [model["stop_reason"] for model in models if model["message_type"] == "stop_reason"]
+    if len(reasons) != 1:
+        raise Broken(f"a stream told {len(reasons)} stop reasons: {frames}")
+    run_id = next((model["run_id"] for model in models if model.get("run_id")), None)
+    if run_id:
+        world.told.append((run_id, reasons[0]))
+
+
+async def decide(world: World, thread: Thread) -> None:
+    """Answer what waits, perhaps twice at once, perhaps wrongly, perhaps with another word at its end."""
+    calls = await pending(world, thread)
+    words = [word_on(world, call) for call in calls]
+    if not words or world.random.random() < 0.1:
+        words.append({"type": "approval", "tool_call_id": "call-unknown", "approve": True})
+    body: dict[str, Any] = {
+        "messages": [{"type": "approval", "approvals": words}],
+        "client_tools": CLIENT_TOOLS,
+    }
+    said = None
+    if world.random.random() < 0.2:
+        said, more = world.story(thread)
+        body["messages"] += more["messages"]
+    copies = 1 if said or world.random.random() < 0.7 else 2
+    body["streaming"] = False
+    await asyncio.gather(*(_wait_for(world, thread, said, body) for _ in range(copies)))
+
+
+async def pending(world: World, thread: Thread) -> list[dict[str, Any]]:
+    """The calls at the end of a history that nobody has decided about."""
+    for message in reversed(await world.history(thread)):
+        match message["message_type"]:
+            case "approval_request_message":
+                calls = message["tool_calls"] or [message["tool_call"]]
+                return calls if isinstance(calls, list) else [calls]
+            case "approval_response_message" | "tool_return_message":
+                return []
+            case _:
+                pass
+    return []
+
+
+def word_on(world: World, call: dict[str, Any]) -> dict[str, Any]:
+    """A word on one call: what the client's tool returned, or yes or no."""
+    of = {"tool_call_id": call["tool_call_id"]}
+    if call["name"] == THEIRS:
+        return {"type": "tool", "tool_return": "It creaked.", "status": "success", **of}
+    return {"type": "approval", "approve": world.random.random() < 0.6, "reason": "so", **of}
+
+
+async def cancel(world: World, thread: Thread) -> None:
+    """Stop what is going on."""
+    own = thread.id == thread.agent_id
+    await world.ask("POST", f"{thread.path}/{'messages/' if own else ''}cancel", allowed=(200, 409))
+
+
+async def crash(world: World, _: Thread) -> None:
+    """Let the work on a run end as if its process had died."""
+    if at_work := await world.open_runs():
+        run_id = world.random.choice(at_work)
+        world.crashed.add(run_id)
+        world.note(f"crash {run_id}")
+        await asyncio.to_thread(world.live.crash, run_id)
+
+
+async def reset(world: World, _: Thread) -> None:
+    """Take everything out of the agent's context."""
+    await world.ask("PATCH", f"/v1/agents/{world.agent_id}/reset-messages", {}, allowed=(200, 409))
+
+
+async def fork(world: World, thread: Thread) -> None:
+    """Let a new conversation begin where this one is."""
+    if len(world.threads) < MOST_THREADS:
+        own = thread.id == thread.agent_id
+        path = f"default/fork?agent_id={thread.id}" if own else f"{thread.id}/fork"
+        made = await world.ask("POST", f"/v1/conversations/{path}", allowed=(200, 409))
+        if "id" in made:
+            world.threads.append(Thread(made["id"], world.agent_id))
+
+
+async def edit(world: World, _: Thread) -> None:
+    """Change a block from outside."""
+    value = {"value": f"Person {world.random.random()}."}
+    await world.ask("PATCH", f"/v1/agents/{world.agent_id}/core-memory/blocks/human", value)
+
+
+async def compact(world: World, thread: Thread) -> None:
+    """Sum up what was said until now."""
+    own = thread.id == thread.agent_id
+    if "/v1/conversations/{conversation_id}/compact" in world.routes:
+        path = f"{thread.path}/{'summarize' if own else 'compact'}"
+        await world.ask("POST", path, {}, allowed=(200, 400, 409))
+
+
+async def repair(world: World, thread: Thread) -> None:
+    """Mend the stored history."""
+    if thread.id == thread.agent_id and "/v1/agents/{agent_id}/messages/repair" in world.routes:
+        await world.ask("POST", f"{thread.path}/messages/repair", {}, allowed=(200, 409))
+
+
+DEEDS: dict[Deed, int] = {
+    send: 8,
+    stream: 8,
+    decide: 8,
+    cancel: 3,
+    crash: 3,
+    reset: 1,
+    fork: 1,
+    edit: 1,
+    compact: 2,
+    repair: 1,
+}

@@ -1,0 +1,79 @@
+"""A server in a thread of this process, for tests: it answers over HTTP, and its inside is at hand."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import uvicorn
+from sqlalchemy import Connection, update
+
+from perdure.config import Settings
+from perdure.db import Database
+from perdure.kit.clock import now
+from perdure.runs.tables import runs
+from perdure.server.app import create_app
+from perdure.testing.scripted import ScriptedModel
+
+PATIENCE = 30.0
+
+
+@dataclass
+class LiveServer:
+    """A server in a thread of this process, and the model it answers with."""
+
+    url: str
+    scripted: ScriptedModel
+    settings: Settings
+    app: Any
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Any, *args: Any, write: bool = False) -> Any:
+        """Run a unit of work on the server's own database."""
+        db: Database = self.app.state.db
+        call = (db.write if write else db.read)(work, *args)
+        return asyncio.run_coroutine_threadsafe(call, self.loop).result(PATIENCE)
+
+    def crash(self, run_id: str) -> None:
+        """As if the process that works on a run had died: its work stops where it is, its lease is over.
+
+        Nothing that the task does from now on is stored, for the run is not its own any more.
+        """
+        asyncio.run_coroutine_threadsafe(self._crash(run_id), self.loop).result(PATIENCE)
+
+    async def _crash(self, run_id: str) -> None:
+        await self.app.state.db.write(_orphan, run_id)
+        live = self.app.state.runner.live.get(run_id)
+        if live and live.task:
+            live.task.cancel()
+
+
+def _orphan(conn: Connection, run_id: str) -> None:
+    gone = {"lease_owner": "a process that died", "lease_expires": now() - timedelta(seconds=1)}
+    conn.execute(update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(gone))
+
+
+def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
+    """Serve on a free loopback port until the generator is closed; `scripted/…` are its models."""
+    app = create_app(settings, static={"scripted": scripted})
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none"))
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def main() -> None:
+        loops.append(asyncio.get_running_loop())
+        await server.serve()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="live-server", daemon=True)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the server did not start")
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield LiveServer(f"http://127.0.0.1:{port}", scripted, settings, app, loops[0])
+    server.should_exit = True
+    thread.join(20)
+    if thread.is_alive():
+        raise RuntimeError("the server did not stop")
