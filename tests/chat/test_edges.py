@@ -314,7 +314,7 @@ def test_an_agent_deleted_in_mid_turn_ends_the_turn(
         assert "event: error" in answer.text
         assert answer.text.endswith("data: [DONE]\n\n")
     else:
-        assert answer.status_code == 409
+        assert answer.status_code == 503
         assert "no longer" in answer.json()["detail"]
 
 
