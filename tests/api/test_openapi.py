@@ -17,7 +17,7 @@ MISSING = {
     ("GET /v1/agents*", "query", "include_relationships"): "older spelling of `include`, which we have",
     ("GET /v1/blocks/{}/agents", "query", "include_relationships"): "older spelling of `include`",
     ("GET /v1/blocks", "query", "identifier_keys identity_id"): "identities are a later issue",
-    ("GET /v1/steps", "query", "project_id tags trace_ids"): "cloud only, or never set by anybody",
+    ("GET /v1/steps", "query", "project_id trace_ids"): "cloud only, or never set by anybody",
     ("*", "answer", "organization_id base_template_id project_id template_id"): "internal or cloud only",
     (
         "*",

@@ -130,9 +130,10 @@ async def test_another_organization_sees_nothing(db, actor, agent_id):
     assert await db.read(store.count, STRANGER, agent_id) == 0
 
 
-async def test_the_tools_of_a_run_are_named_once(db, actor, agent_id):
-    run_id = new_id("run")
-    returns = tuple(ToolReturn(str(i), name, "x") for i, name in enumerate(("b", "a", "b")))
-    thread = await thread_of(db, actor, agent_id)
-    await db.write(store.append, thread, [Draft("tool", returns, run_id=run_id)])
-    assert await db.read(store.tools_called, actor, run_id) == ["a", "b"]
+async def test_the_tools_of_a_run_are_named_by_step(db, actor, agent_id):
+    run_id, step_id = new_id("run"), new_id("step")
+    first = tuple(ToolReturn(str(i), name, "x") for i, name in enumerate(("b", "a", "b")))
+    drafts = [Draft("tool", first, run_id=run_id, step_id=step_id), Draft("tool", first[:1], run_id=run_id)]
+    await db.write(store.append, await thread_of(db, actor, agent_id), drafts)
+    assert await db.read(store.tools_by_step, actor, run_id) == {step_id: ["b", "a", "b"], "": ["b"]}
+    assert await db.read(store.tools_by_step, STRANGER, run_id) == {}

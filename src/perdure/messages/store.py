@@ -298,10 +298,12 @@ def count(conn: Connection, actor: Actor, thread_id: str) -> int:
     return conn.execute(query.where(is_owned(messages, actor), in_thread(thread_id))).scalar_one()
 
 
-def tools_called(conn: Connection, actor: Actor, run_id: str) -> list[str]:
-    """The names of the tools whose returns a run stored, each once, by name."""
-    query = select(messages.c.parts).where(
+def tools_by_step(conn: Connection, actor: Actor, run_id: str) -> dict[str, list[str]]:
+    """The names of the tools whose returns a run stored, in order, by step; those of no step under ""."""
+    query = select(messages.c.step_id, messages.c.parts).where(
         is_owned(messages, actor), messages.c.run_id == run_id, messages.c.role == "tool"
     )
-    found = {part.name for parts in conn.execute(query).scalars() for part in returns_of(from_json(parts))}
-    return sorted(found)
+    found: dict[str, list[str]] = {}
+    for step_id, parts in conn.execute(query.order_by(messages.c.created_at)):
+        found.setdefault(step_id or "", []).extend(part.name for part in returns_of(from_json(parts)))
+    return found

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import Connection, Select, Table, Text, cast, or_
 
 from perdure.db.rows import picked
+from perdure.db.schema import json_text
 from perdure.kit.paging import Page, paginate
 from perdure.runs.store import RunRow, StepRow
 from perdure.runs.tables import runs, steps
@@ -44,6 +45,7 @@ class StepFilter:
     model: str | None = None
     feedback: str | None = None
     has_feedback: bool | None = None
+    tags: Sequence[str] | None = None
     start: datetime | None = None
     end: datetime | None = None
 
@@ -55,6 +57,9 @@ def list_steps(conn: Connection, actor: Actor, page: Page, want: StepFilter) -> 
         query = query.where(
             steps.c.feedback.is_not(None) if want.has_feedback else steps.c.feedback.is_(None)
         )
+    if want.tags is not None:
+        text = cast(steps.c.tags, Text)  # a tag between its quotes stands nowhere else in a list of strings
+        query = query.where(or_(*(text.contains(json_text(tag), autoescape=True) for tag in want.tags)))
     if want.start is not None:
         query = query.where(steps.c.created_at >= want.start)
     if want.end is not None:

@@ -27,6 +27,7 @@ from perdure.runs.schemas import (
     completion_details,
     prompt_details,
 )
+from perdure.runs.spans import spans_of
 from perdure.runs.store import StepRow, Tokens
 from perdure.runs.traces import read_trace
 from perdure.tenancy.actor import Actor, CurrentActor
@@ -35,6 +36,7 @@ router = APIRouter(prefix="/v1", tags=["runs"])
 
 STATUSES = frozenset({"created", "running", "completed", "failed", "cancelled"})
 ACTIVE = ("created", "running")
+MAX_SPANS = 5000
 MESSAGE_TOOL = ("send_message", "message")
 
 
@@ -133,14 +135,25 @@ async def retrieve_run_metrics(run_id: RunId, db: Db, actor: CurrentActor) -> Ru
     """Times of a run, and the tools it used."""
     run = await db.read(store.get, actor, run_id)
     steps = await db.read(_all_steps, actor, run_id)
+    called = await db.read(messages.tools_by_step, actor, run_id)
     return RunMetrics(
         id=run.id,
         agent_id=run.agent_id,
         run_start_ns=int(run.created_at.timestamp() * 1e9),
         run_ns=run.total_duration_ns,
         num_steps=len(steps),
-        tools_used=await db.read(messages.tools_called, actor, run_id),
+        tools_used=sorted({name for names in called.values() for name in names}),
     )
+
+
+@router.get("/runs/{run_id}/trace")
+async def retrieve_run_trace(
+    run_id: RunId, db: Db, actor: CurrentActor, limit: Annotated[int, Query(ge=1, le=MAX_SPANS)] = MAX_LIMIT
+) -> list[dict[str, Any]]:
+    """Where a run's time went, as spans: the run, its steps, their calls of the model and of tools."""
+    run = await db.read(store.get, actor, run_id)
+    steps = await db.read(_all_steps, actor, run_id)
+    return spans_of(run, steps, await db.read(messages.tools_by_step, actor, run_id))[:limit]
 
 
 def _all_steps(conn: Connection, actor: Actor, run_id: str) -> list[StepRow]:
@@ -157,6 +170,7 @@ async def list_steps(
     run_id: str | None = None,
     feedback: Literal["positive", "negative"] | None = None,
     has_feedback: bool | None = None,
+    tags: Annotated[list[str] | None, Query(description="Steps with any of these tags.")] = None,
     start_date: AwareDatetime | None = None,
     end_date: AwareDatetime | None = None,
 ) -> list[Step]:
@@ -167,6 +181,7 @@ async def list_steps(
         run_id=run_id,
         feedback=feedback,
         has_feedback=has_feedback,
+        tags=tags,
         start=start_date,
         end=end_date,
     )
