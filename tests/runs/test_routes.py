@@ -13,6 +13,7 @@ from letta_client import Letta, NotFoundError
 from tests.chat.test_messages import kinds, new_agent, send
 
 from perdure.providers.base import ModelError
+from perdure.testing.model_server import ModelServer
 from perdure.testing.scripted import ScriptedModel, call, fail, say
 
 RESUMED = {"runs.messages.stream"}  # has tests of its own
@@ -163,6 +164,7 @@ def retrieve_step_metrics(done: Done) -> None:
 def retrieve_step(done: Done) -> None:
     step = done.client.steps.retrieve(done.step_ids[1])
     assert (step.run_id, step.status, step.total_tokens) == (done.run_id, "success", 110)
+    assert (step.provider_name, step.provider_id) == ("scripted", None)
 
 
 def retrieve_step_trace(done: Done) -> None:
@@ -220,3 +222,17 @@ def test_the_trace_of_a_failed_run_says_where_and_why(
         assert spans[name]["StatusCode"] == "Error"
         assert "It is ill." in spans[name]["StatusMessage"]
     assert http.get(f"/v1/runs/{run.id}/trace", params={"limit": 0}).status_code == 422
+
+
+def test_a_step_names_the_provider_of_ones_own_that_was_asked(client: Letta, http: httpx.Client) -> None:
+    with ModelServer() as server:
+        made = {"name": "own", "provider_type": "vllm", "base_url": server.url, "api_key": "x"}
+        provider = http.post("/v1/providers/", json=made).json()
+        agent = client.agents.create(model="own/scripted", context_window_limit=10_000)
+        run_id = send(client, agent.id, "say:hello").messages[0].run_id
+    (step,) = client.runs.steps.list(run_id)
+    assert (step.provider_id, step.provider_category) == (provider["id"], "byok")
+    assert client.steps.retrieve(step.id).provider_id == provider["id"]
+    assert client.steps.metrics.retrieve(step.id).provider_id == provider["id"]
+    http.delete(f"/v1/providers/{provider['id']}")
+    assert client.steps.retrieve(step.id).provider_id is None

@@ -1,6 +1,6 @@
 """Providers of an organization and the model lists of all providers, stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -80,6 +80,12 @@ def all_of(conn: Connection, actor: Actor) -> list[ProviderRow]:
     """Every provider of the organization, oldest first."""
     query = owned(providers, actor).order_by(providers.c.created_at, providers.c.id)
     return [_row(row) for row in conn.execute(query)]
+
+
+def ids_by_name(conn: Connection, actor: Actor, names: Collection[str]) -> dict[str, str]:
+    """The ids of those of the organization's providers that have these names."""
+    query = owned(providers, actor).where(providers.c.name.in_(names))
+    return {row.name: row.id for row in conn.execute(query)}
 
 
 def page_of(

@@ -1,5 +1,6 @@
 """Routes: runs and steps, their messages, tokens, times and traces."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -7,13 +8,14 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 from sqlalchemy import Connection
 
-from perdure.db import Db
+from perdure.db import Database, Db
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.kit.ids import RunId, StepId
 from perdure.kit.paging import MAX_LIMIT, Page, page_query
 from perdure.messages import store as messages
 from perdure.messages.history import Wanted, list_messages
 from perdure.messages.schemas import LettaMessage
+from perdure.providers import store as providers
 from perdure.runs import lists, store
 from perdure.runs.lists import RunFilter, StepFilter
 from perdure.runs.schemas import (
@@ -113,7 +115,7 @@ async def list_run_steps(
 ) -> list[Step]:
     """The steps of a run."""
     await db.read(store.get, actor, run_id)
-    return [Step.of(row) for row in await db.read(lists.list_steps, actor, page, StepFilter(run_id=run_id))]
+    return await _shown(db, actor, await db.read(lists.list_steps, actor, page, StepFilter(run_id=run_id)))
 
 
 @router.get("/runs/{run_id}/usage")
@@ -185,13 +187,21 @@ async def list_steps(
         start=start_date,
         end=end_date,
     )
-    return [Step.of(row) for row in await db.read(lists.list_steps, actor, page, want)]
+    return await _shown(db, actor, await db.read(lists.list_steps, actor, page, want))
 
 
 @router.get("/steps/{step_id}")
 async def retrieve_step(step_id: StepId, db: Db, actor: CurrentActor) -> Step:
     """One step."""
-    return Step.of(await db.read(store.get_step, actor, step_id))
+    [step] = await _shown(db, actor, [await db.read(store.get_step, actor, step_id)])
+    return step
+
+
+async def _shown(db: Database, actor: Actor, rows: Sequence[StepRow]) -> list[Step]:
+    """Steps, with the ids of the providers that the organization has of its own."""
+    own = {row.provider_name for row in rows if row.provider_category == "byok"}
+    ids = await db.read(providers.ids_by_name, actor, own) if own else {}
+    return [Step.of(row, ids.get(row.provider_name)) for row in rows]
 
 
 @router.get("/steps/{step_id}/messages")
@@ -207,10 +217,12 @@ async def list_step_messages(
 async def retrieve_step_metrics(step_id: StepId, db: Db, actor: CurrentActor) -> StepMetrics:
     """Times of a step."""
     row = await db.read(store.get_step, actor, step_id)
+    [step] = await _shown(db, actor, [row])
     return StepMetrics(
         id=row.id,
         agent_id=row.agent_id,
         run_id=row.run_id,
+        provider_id=step.provider_id,
         step_start_ns=row.started_ns,
         llm_request_start_ns=row.started_ns,
         llm_request_ns=row.model_ns,
@@ -243,4 +255,5 @@ async def _trace(db: Db, actor: Actor, step_id: str) -> ProviderTrace:
 async def give_feedback(step_id: StepId, body: Feedback, db: Db, actor: CurrentActor) -> Step:
     """Say what you think of a step."""
     values: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-    return Step.of(await db.write(store.give_feedback, actor, step_id, values))
+    [step] = await _shown(db, actor, [await db.write(store.give_feedback, actor, step_id, values)])
+    return step

@@ -106,13 +106,14 @@ class Step(BaseModel):
     completed_at: WireTime | None = None
 
     @classmethod
-    def of(cls, row: StepRow) -> "Step":
-        """The step of a row."""
+    def of(cls, row: StepRow, provider_id: str | None = None) -> "Step":
+        """The step of a row; `provider_id` is the row of its provider, where there is one."""
         tokens = row.tokens
         return cls(
             id=row.id,
             agent_id=row.agent_id,
             run_id=row.run_id,
+            provider_id=provider_id if row.provider_category == "byok" else None,
             provider_name=row.provider_name,
             provider_category=row.provider_category,
             model=row.model,
