@@ -48,6 +48,12 @@ class Child:
         self.ready_seconds = time.perf_counter() - began
         return self
 
+    def kill(self) -> None:
+        """End it as hard as it gets."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def __exit__(self, *_: object) -> None:
         assert self._process is not None
         self._process.terminate()

@@ -34,6 +34,7 @@ class Application:
     def __init__(self) -> None:
         self.requests: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.failed: Counter[bytes] = Counter()
+        self.refused: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -42,6 +43,9 @@ class Application:
         content = await _read(receive)
         path, method = scope["path"], scope["method"]
         headers = {key.decode(): value.decode() for key, value in scope["headers"]}
+        if path == "/refused":
+            await _send_json(send, 200, self.refused)
+            return
         if path == "/requests":
             await self._report(method, send)
             return
@@ -72,6 +76,7 @@ class Application:
     ) -> None:
         body = record["body"]
         if fault := ORACLES[module].refusal(body):
+            self.refused.append(fault)
             refused = module.failure(Failure(400))
             refused["error"]["message"] = record["refused"] = fault
             await _send_json(send, 400, refused)

@@ -1,0 +1,70 @@
+"""What clients were told, to be compared with what is stored."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from bench.interleave.checks import calls_in, returns_in
+
+GUARDED, FREE, THEIRS = "core_memory_append", "memory_insert", "open_door"
+
+
+@dataclass(slots=True)
+class Said:
+    """One input: taken on (True), refused (False) or of unknown fate; and whether its answer came whole."""
+
+    token: str
+    taken: bool | None = None
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class Ledger:
+    """One agent's inputs, and the sums of all checks."""
+
+    agent_id: str
+    said: list[Said] = field(default_factory=list[Said])
+
+    def faults(self, history: list[dict[str, Any]], notes: str) -> list[str]:
+        """Where history and blocks differ from what clients were told."""
+        heard = Counter(_token(m["content"]) for m in history if m["message_type"] == "user_message")
+        answers = Counter(
+            m["content"] for m in history if m["message_type"] == "assistant_message" and m["content"]
+        )
+        faults = [fault for said in self.said for fault in _compare(said, heard, answers)]
+        called = Counter(call["tool_call_id"] for call in calls_in(history))
+        returned = Counter(part["tool_call_id"] for part in returns_in(history))
+        if called != returned:
+            faults.append(f"calls and returns differ: {called - returned} {returned - called}")
+        return faults + _edits(history, notes)
+
+
+def _compare(said: Said, heard: Counter[str], answers: Counter[str]) -> list[str]:
+    times = heard[said.token]
+    faults: list[str] = []
+    if times > 1 or (said.taken is not None and times != said.taken):
+        faults.append(f"{said} is stored {times} times")
+    told = answers[f"Answer {said.token}."]
+    if told > 1 or (said.answered and told != 1):
+        faults.append(f"{said}: its answer is stored {told} times")
+    return faults
+
+
+def _edits(history: list[dict[str, Any]], notes: str) -> list[str]:
+    """Edits that succeeded are there once, the others at most once."""
+    succeeded = {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
+    faults: list[str] = []
+    for call in calls_in(history):
+        if call["name"] in (FREE, GUARDED):
+            given = orjson.loads(call["arguments"])
+            times = notes.count(given.get("new_string") or given.get("content"))
+            if times > 1 or (call["tool_call_id"] in succeeded and not times):
+                faults.append(f"{call} was written {times} times")
+    return faults
+
+
+def _token(content: Any) -> str:
+    """The token of an input, which is named in what the model is to say at the end."""
+    return str(content).rpartition("Answer ")[2].rstrip(".")
