@@ -53,6 +53,8 @@ class Child:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+        if self._log:
+            self._log.close()
 
     def __exit__(self, *_: object) -> None:
         assert self._process is not None

@@ -11,7 +11,7 @@ import pytest
 from bench.kills.harness import Harness
 from tests.conftest import new_database_url
 
-KILLS = 4
+KILLS = 3
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
