@@ -64,6 +64,8 @@ MISSING = {
 
 # (route, part, fields): what we have and the recorded server has not.
 ADDED = {
+    ("*", "answer", "multitask_strategy"): "what becomes of a message while another is worked on",
+    ("*", "body", "multitask_strategy"): "what becomes of a message while another is worked on",
     ("DELETE *", "answer", "*"): "says what was deleted",
     ("GET /v1/admin/*", "query", "before order order_by"): "all lists page alike",
     ("GET /v1/messages", "query", "order_by"): "all lists page alike",

@@ -21,6 +21,7 @@ ADMIN = "/v1/admin/"
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/agents/{agent_id}/messages"): {"messages": [{"role": "user", "content": "hello"}]},
     ("POST", "/v1/agents/{agent_id}/messages/stream"): {"messages": [{"role": "user", "content": "hello"}]},
+    ("POST", "/v1/agents/{agent_id}/messages/async"): {"input": "hello"},
     ("POST", "/v1/agents/{agent_id}/messages/preview-raw-payload"): {"input": "hello"},
     ("POST", "/v1/agents/{agent_id}/generate"): {"prompt": "hello"},
     ("PATCH", "/v1/agents/{agent_id}/core-memory/blocks/{block_label}"): {"value": "changed"},

@@ -171,12 +171,12 @@ def test_what_cannot_be_stored_is_left_out_wherever_it_comes_from(
         "role": "user",
         "content": "nul \x00 here",
         "name": "A\x00",
-        "otid": "o\x00",
         "sender_id": "\x00",
     }
     for options in ({}, {"streaming": True, "stream_tokens": True}):
         scripted.requests[model_name].clear()
-        answer = http.post(f"/v1/agents/{agent.id}/messages", json={"messages": [message], **options})
+        named = message | {"otid": f"o\x00{len(options)}"}
+        answer = http.post(f"/v1/agents/{agent.id}/messages", json={"messages": [named], **options})
         assert answer.status_code == 200, answer.text
         assert '"end_turn"' in answer.text
         assert "event: error" not in answer.text

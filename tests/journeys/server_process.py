@@ -1,9 +1,10 @@
 """A real server in a process of its own, so that it can be killed; may kill itself at a save point.
 
-Run as a program: `server_process.py HOME DATABASE_URL [POINT]`. POINT counts the writes of a turn from 0;
+Run as a program: `server_process.py HOME DATABASE_URL POINT LEASE_SECONDS`. POINT counts the writes of a turn from 0;
 `2.before` dies just before the third is begun, `2.after` just after it is committed.
 """
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,13 +17,14 @@ import httpx
 
 TOLD = "My name is Ann."
 ASKED = "What is my name?"
+SLOWLY = "Take your time."
 
 
 class ServerProcess:
     """Starts the program below on a free port and knows how it ended."""
 
-    def __init__(self, home: Path, url: str, point: str = ""):
-        command = [sys.executable, __file__, str(home), url, point]
+    def __init__(self, home: Path, url: str, point: str = "", lease: float = 30):
+        command = [sys.executable, __file__, str(home), url, point, str(lease)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
         assert self.process.stdout
         line = self.process.stdout.readline()
@@ -57,12 +59,14 @@ def reply(request: Any) -> Any:
     """A model with a mind: remembers a name, recalls it from its prompt, refuses a broken history."""
     from perdure.content.parts import returns_of, text_of
     from perdure.testing.oracle import refusal
-    from perdure.testing.scripted import call, say
+    from perdure.testing.scripted import call, say, wait
 
     broken = refusal(request.messages)
     if broken:
         return say(f"REFUSED: {broken}")
     last = request.messages[-1]
+    if text_of(last.parts).startswith(SLOWLY):
+        return wait(lambda: asyncio.sleep(0.3), say("Done."))
     if returns_of(last.parts):
         return say("I will remember that.")
     if text_of(last.parts) == TOLD and "Called Ann." not in request.system:
@@ -70,7 +74,7 @@ def reply(request: Any) -> Any:
     return say("Your name is Ann." if "Called Ann." in request.system else "I do not know.")
 
 
-def main(home: str, url: str, point: str) -> None:
+def main(home: str, url: str, point: str, lease: str) -> None:
     import uvicorn
 
     from perdure.config import Settings
@@ -80,7 +84,12 @@ def main(home: str, url: str, point: str) -> None:
     model = ScriptedModel()
     model.script("mind", reply)
     settings = Settings.model_validate(
-        {"home": home, "database": {"url": url}, "models": {"detect": False}, "runs": {"trace": False}}
+        {
+            "home": home,
+            "database": {"url": url},
+            "models": {"detect": False},
+            "runs": {"trace": False, "lease_seconds": lease},
+        }
     )
     if point:
         die_at(*point.split("."))

@@ -12,9 +12,9 @@ from perdure.agents import store as agents
 from perdure.agents.store import AgentNotFound
 from perdure.content.parts import Text
 from perdure.loop import save
-from perdure.loop.save import RunEnd
+from perdure.loop.save import Intake, RunEnd
 from perdure.messages.store import Draft
-from perdure.runs.store import ThreadBusy
+from perdure.runs.leases import Hold, ThreadBusy
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def db(shared_database):
 async def accept(db, actor, agent_id, lease=MINE, text="hi"):
     run = run_of(actor, agent_id)
     step = step_of(run)
-    draft = Draft("user", (Text(text),), run_id=run.id, step_id=step.id)
-    return await db.write(save.accept, actor, run, lease, [draft], step, "scripted"), step
+    new = Intake(actor, run, Hold(run.id, lease), step, "scripted", [Draft("user", (Text(text),))])
+    return await db.write(save.accept, new), step
 
 
 @contextlib.contextmanager

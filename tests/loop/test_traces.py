@@ -8,7 +8,7 @@ from tests.runs.test_store import MINE, run_of, step_of
 
 from perdure.loop.traces import TraceLog
 from perdure.providers.base import Exchange
-from perdure.runs import store
+from perdure.runs import leases, store
 from perdure.runs.traces import read_trace
 from perdure.tenancy.actor import Actor
 
@@ -22,7 +22,7 @@ def db(shared_database):
 async def step(db, actor, agent_id):
     run = run_of(actor, agent_id)
     made = step_of(run)
-    await db.write(store.claim, run, MINE)
+    await db.write(leases.claim, run, MINE)
     await db.write(store.insert_step, made)
     return made
 

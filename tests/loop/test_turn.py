@@ -12,14 +12,16 @@ from perdure.kit.paging import Page
 from perdure.loop import save
 from perdure.loop.events import TurnFailed
 from perdure.loop.order import Environment, Order, new_step
+from perdure.loop.save import Intake
 from perdure.loop.turn import Turn
 from perdure.messages import store as messages
 from perdure.messages.store import Draft
 from perdure.providers.entries import ResolvedModel
+from perdure.runs import leases
 from perdure.runs import store as runs
+from perdure.runs.leases import Hold, Lease, LeaseLost
 from perdure.runs.lists import StepFilter, list_steps
 from perdure.runs.runner import RunInterrupted
-from perdure.runs.store import Lease, LeaseLost
 from perdure.testing.oracle import refusal
 from perdure.testing.scripted import Reply, ScriptedModel, call, say, wait
 from perdure.tools.dispatch import Dispatcher
@@ -61,8 +63,8 @@ def begin(shared_database, actor, agent_id):
         )
         run = run_of(actor, agent_id)
         step = new_step(run, model, 1000)
-        draft = Draft("user", (Text("hi"),), run_id=run.id, step_id=step.id)
-        state = await shared_database.write(save.accept, actor, run, MINE, [draft], step, "scripted")
+        new = Intake(actor, run, Hold(run.id, MINE), step, "scripted", [Draft("user", (Text("hi"),))])
+        state = await shared_database.write(save.accept, new)
         environment = Environment(db or shared_database, Dispatcher(()), MINE)
         return Turn(environment, Order(run, model, 5), state, step)
 
@@ -119,7 +121,7 @@ async def test_a_turn_that_is_cancelled_ends_its_run(shared_database, actor, beg
 
 async def test_a_turn_whose_run_was_taken_over_writes_nothing(shared_database, actor, agent_id, begin):
     turn = await begin(say("mine"))
-    await shared_database.write(runs.abandon, [turn.order.run.id])
+    await shared_database.write(leases.break_off, turn.state.hold, error={"error_type": "x", "message": "x"})
     before = await shared_database.read(messages.context_ids, agent_id)
     with pytest.raises(LeaseLost):
         [event async for event in turn.run()]

@@ -9,9 +9,10 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from tests.runs.test_store import run_of
 
-from perdure.runs import store
+from perdure.runs import leases
+from perdure.runs.leases import Hold, Lease
+from perdure.runs.live import LiveRun
 from perdure.runs.runner import RunInterrupted, Runner
-from perdure.runs.store import Lease
 from perdure.runs.tables import runs
 
 QUICK = Lease("me:quick", 0.15)
@@ -59,7 +60,7 @@ def db(shared_database):
 @pytest.fixture
 async def run(db, actor, agent_id):
     made = run_of(actor, agent_id)
-    await db.write(store.claim, made, QUICK)
+    await db.write(leases.claim, made, QUICK)
     return made
 
 
@@ -72,7 +73,7 @@ async def runner(db):
 
 
 async def test_a_run_is_followed_to_its_end_from_anywhere(runner, run):
-    live = runner.drive(run.id, say("a", "b"), told)
+    live = runner.drive(LiveRun(run.id), say("a", "b"), told)
     assert [word.text for word in await live.ended()] == ["a", "b"]
     assert [frame.seq async for frame in live.follow(1)] == [2]
     await live.task
@@ -81,7 +82,7 @@ async def test_a_run_is_followed_to_its_end_from_anywhere(runner, run):
 
 
 async def test_a_fault_is_told_in_the_stream_and_to_who_waits(runner, run):
-    live = runner.drive(run.id, say("a", error=ValueError("no")), told)
+    live = runner.drive(LiveRun(run.id), say("a", error=ValueError("no")), told)
     with pytest.raises(ValueError, match="no"):
         await live.ended()
     assert texts(live) == ["a", "failed: ValueError"]
@@ -91,7 +92,7 @@ async def test_a_fault_while_a_fault_is_told_still_ends_the_run(runner, run):
     async def broken(error: Exception) -> Any:
         raise OSError("the database is gone")
 
-    live = runner.drive(run.id, say("a", error=ValueError("no")), broken)
+    live = runner.drive(LiveRun(run.id), say("a", error=ValueError("no")), broken)
     with pytest.raises(RunInterrupted):
         await live.ended()
     assert isinstance(live.task.exception(), OSError)
@@ -102,7 +103,7 @@ async def test_a_lease_outlives_a_fault_of_the_database(runner, run, db, caplog)
         return conn.execute(select(runs.c.lease_expires).where(runs.c.id == run.id)).scalar_one()
 
     gate = asyncio.Event()
-    live = runner.drive(run.id, say("a", gate=gate), told)
+    live = runner.drive(LiveRun(run.id), say("a", gate=gate), told)
     before = await db.read(expiry)
     with caplog.at_level(logging.WARNING):
         db.failures = 1
@@ -114,8 +115,8 @@ async def test_a_lease_outlives_a_fault_of_the_database(runner, run, db, caplog)
 
 
 async def test_a_run_that_another_server_took_over_is_stopped(runner, run, db, caplog):
-    live = runner.drive(run.id, say("a", gate=asyncio.Event()), told)
-    await db.write(store.abandon, [run.id])
+    live = runner.drive(LiveRun(run.id), say("a", gate=asyncio.Event()), told)
+    await db.write(leases.break_off, Hold(run.id, QUICK), error={"error_type": "x", "message": "x"})
     with pytest.raises(RunInterrupted):
         await asyncio.wait_for(live.ended(), 5)
     assert texts(live) == ["a", "failed: RunInterrupted"]
@@ -125,23 +126,23 @@ async def test_a_run_that_another_server_took_over_is_stopped(runner, run, db, c
 async def test_a_run_that_is_just_ending_is_not_taken_for_a_lost_one(runner, run, db):
     async def ending() -> Any:
         yield Word(text="a"), None
-        await db.write(store.finish, run.id, QUICK, stop_reason="end_turn", usage={})
+        await db.write(leases.finish, Hold(run.id, QUICK), stop_reason="end_turn", usage={})
         await asyncio.sleep(QUICK.seconds / 3)  # one heartbeat falls into this
         yield Word(text="end"), None
 
-    live = runner.drive(run.id, ending(), told)
+    live = runner.drive(LiveRun(run.id), ending(), told)
     assert [word.text for word in await live.ended()] == ["a", "end"]
 
 
 async def test_a_server_that_stops_waits_a_while_then_tells_readers(runner, run):
     gate = asyncio.Event()
-    patient = runner.drive(run.id, say("a", gate=gate), told)
+    patient = runner.drive(LiveRun(run.id), say("a", gate=gate), told)
     asyncio.get_running_loop().call_later(0.05, gate.set)
     await runner.close(5)
     assert texts(patient) == ["a"]
     assert patient.failure is None
-    endless = runner.drive(run.id, say("b", gate=asyncio.Event()), told)
-    unborn = runner.drive("run-unborn", say("c"), told)
+    endless = runner.drive(LiveRun(run.id), say("b", gate=asyncio.Event()), told)
+    unborn = runner.drive(LiveRun("run-unborn"), say("c"), told)
     unborn.task.cancel()
     await asyncio.sleep(0)
     await runner.close(0)
@@ -153,10 +154,28 @@ async def test_a_server_that_stops_waits_a_while_then_tells_readers(runner, run)
 
 async def test_silence_is_noticed(runner, run):
     gate = asyncio.Event()
-    live = runner.drive(run.id, say("a", gate=gate), told)
+    live = runner.drive(LiveRun(run.id), say("a", gate=gate), told)
     seen = []
     async for frame in live.follow(silence=0.02):
         seen.append(frame and frame.seq)
         if len(seen) == 3:
             gate.set()
     assert seen[:3] == [1, None, None]
+
+
+async def test_a_durable_run_is_left_to_others_when_its_server_stops(runner, run, db):
+    endless = runner.drive(LiveRun(run.id, durable=True), say("a", gate=asyncio.Event()), told)
+    await asyncio.sleep(0)
+    await runner.close(0)
+    assert texts(endless) == ["a"]
+    assert endless.cut
+    with pytest.raises(RunInterrupted):
+        await endless.ended()
+    taken = await db.write(leases.take_over, Lease("next:1", 30), limit=1000)
+    assert run.id in [one.run.id for one in taken]
+
+
+async def test_who_waits_for_a_thread_is_told_when_its_run_ends(runner, run):
+    freed = runner.next_end("thread")
+    runner.drive(LiveRun(run.id, thread_id="thread"), say("a"), told)
+    await asyncio.wait_for(freed, 5)

@@ -114,6 +114,7 @@ def _row(actor: Actor, body: CreateAgent, chosen: ChosenModel, embedding: str | 
         timezone=body.timezone or "UTC",
         message_buffer_autoclear=body.message_buffer_autoclear or body.agent_type == "workflow_agent",
         enable_sleeptime=bool(body.enable_sleeptime),
+        multitask_strategy=body.multitask_strategy,
         max_files_open=body.max_files_open,
         per_file_view_window_char_limit=body.per_file_view_window_char_limit,
         hidden=bool(body.hidden) or makes_hidden(body.tags or ()),

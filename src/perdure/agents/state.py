@@ -69,6 +69,7 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
         entity_id=agent.entity_id,
         message_buffer_autoclear=agent.message_buffer_autoclear,
         enable_sleeptime=agent.enable_sleeptime,
+        multitask_strategy=agent.multitask_strategy,  # type: ignore[arg-type]
         last_run_completion=agent.last_run_completion,
         last_run_duration_ms=agent.last_run_duration_ms,
         last_stop_reason=agent.last_stop_reason,  # type: ignore[arg-type]

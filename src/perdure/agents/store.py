@@ -64,6 +64,7 @@ class AgentRow:
     timezone: str
     message_buffer_autoclear: bool
     enable_sleeptime: bool
+    multitask_strategy: str | None
     max_files_open: int | None
     per_file_view_window_char_limit: int | None
     hidden: bool

@@ -41,6 +41,7 @@ agents = Table(
     Column("timezone", String, nullable=False),
     Column("message_buffer_autoclear", Boolean, nullable=False),
     Column("enable_sleeptime", Boolean, nullable=False),
+    Column("multitask_strategy", String),
     Column("max_files_open", Integer),
     Column("per_file_view_window_char_limit", Integer),
     Column("hidden", Boolean, nullable=False),

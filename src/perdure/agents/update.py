@@ -28,6 +28,7 @@ PLAIN: dict[str, Any] = {
     "timezone": "UTC",
     "message_buffer_autoclear": False,
     "enable_sleeptime": False,
+    "multitask_strategy": None,
     "max_files_open": None,
     "per_file_view_window_char_limit": None,
     "hidden": False,

@@ -26,6 +26,7 @@ router = APIRouter(prefix="/v1", tags=["messages"])
 
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.02
+OPEN_STATUSES = frozenset({"created", "running"})
 
 
 class CancelRuns(BaseModel):
@@ -77,7 +78,7 @@ async def cancel(
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = await db.read(statuses, ids)
-        if "running" not in found.values() or time.monotonic() > patience:
+        if OPEN_STATUSES.isdisjoint(found.values()) or time.monotonic() > patience:
             return denied | found
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -26,18 +26,14 @@ from perdure.messages.store import Draft
 DATA_URL = "data:"
 
 
-def drafts_of(options: SendOptions, *, run_id: str, step_id: str) -> list[Draft]:
+def drafts_of(options: SendOptions) -> list[Draft]:
     """The messages of a request, in order; `InvalidArgument` for empty or unreadable content."""
     sent = options.messages
     if sent is None:
         sent = [MessageCreate(role="user", content=options.input or "")]
     if not sent:
         raise InvalidArgument("messages: send at least one message.")
-    return [
-        _draft(message, i, run_id, step_id)
-        for i, message in enumerate(sent)
-        if isinstance(message, MessageCreate)
-    ]
+    return [_draft(message, i) for i, message in enumerate(sent) if isinstance(message, MessageCreate)]
 
 
 def reply_of(options: SendOptions) -> Reply | None:
@@ -77,16 +73,14 @@ def _word(word: ApprovalReply | ToolReturnWord, index: int) -> Approval | ToolRe
     )
 
 
-def _draft(message: MessageCreate, index: int, run_id: str, step_id: str) -> Draft:
+def _draft(message: MessageCreate, index: int) -> Draft:
     return Draft(
         role=message.role,
         parts=parts_of(message.content, f"messages[{index}].content"),
         name=message.name,
-        otid=message.otid,
+        otid=storable(message.otid),
         sender_id=message.sender_id,
         group_id=message.group_id,
-        run_id=run_id,
-        step_id=step_id,
     )
 
 

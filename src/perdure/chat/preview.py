@@ -14,7 +14,8 @@ from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
-from perdure.chat.send import Sender, client_tool
+from perdure.chat.send import Sender
+from perdure.chat.worker import client_tool
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id
@@ -24,12 +25,12 @@ from perdure.loop.save import TurnState, opening
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.preview import body_of
-from perdure.runs.store import Lease
+from perdure.runs.leases import Hold, Lease
 from perdure.tenancy.actor import Actor, CurrentActor
 from perdure.tools.rules import ToolRules
 
 router = APIRouter(prefix="/v1", tags=["messages"])
-NOBODY = Lease("", 0)
+NOBODY = Hold("", Lease("", 0))
 
 
 @router.post("/agents/{agent_id}/messages/preview-raw-payload", response_model=dict[str, Any])
@@ -54,7 +55,7 @@ async def preview(sender: Sender, actor: Actor, thread_id: str, options: SendOpt
         raise InvalidArgument("messages[0]: what follows a reply depends on tools that have not run yet.")
     db = sender.env.db
     place = await db.read(find, actor, thread_id)
-    drafts = await fetch_images(drafts_of(options, run_id="", step_id=""), sender.fetcher)
+    drafts = await fetch_images(drafts_of(options), sender.fetcher)
     model = await sender.models.resolve(actor, options.override_model or place.agent.model)
     state = await db.read(foresee, actor, place, drafts, model.provider_type)
     rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
@@ -74,8 +75,7 @@ def foresee(
         context = context[:1]
     _, first = opening(context, None, "", "")
     return TurnState(
-        run_id="",
-        lease=NOBODY,
+        hold=NOBODY,
         provider_type=provider_type,
         actor=actor,
         agent=agent,

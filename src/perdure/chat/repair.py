@@ -6,17 +6,17 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 
-from perdure.agents.conversations.place import DEFAULT, Place, ThreadName, find, thread_of
+from perdure.agents.conversations.place import DEFAULT, ThreadName, find, thread_of
 from perdure.agents.conversations.store import ConversationNotFound
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import Repaired
-from perdure.kit.clock import now
-from perdure.kit.ids import AgentId, new_id
+from perdure.kit.ids import AgentId
 from perdure.loop.repair import Repair, repair
 from perdure.messages import store as messages
 from perdure.messages.store import Draft
+from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.store import Lease, RunRow
+from perdure.runs.leases import Lease
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["agents"])
@@ -53,8 +53,7 @@ def repair_thread(conn: Connection, actor: Actor, agent_id: str, thread_id: str,
     place = find(conn, actor, thread_id)
     if place.agent.id != agent_id:
         raise ConversationNotFound(thread_id)
-    claim = _claim(actor, place)
-    runs.claim(conn, claim, lease)
+    held = leases.reserve(conn, actor, agent_id, thread_id, lease)
     thread = messages.get_thread(conn, actor, thread_id)
     rows = messages.context(conn, thread_id)
     repaired = repair(rows)
@@ -64,17 +63,5 @@ def repair_thread(conn: Connection, actor: Actor, agent_id: str, thread_id: str,
         ids = iter([row.id for row in added])
         context = [next(ids) if isinstance(said, Draft) else said.id for said in repaired.context]
         messages.set_context(conn, thread, context)
-    runs.delete_run(conn, actor, claim.id)
+    runs.delete_run(conn, actor, held.run_id)
     return repaired
-
-
-def _claim(actor: Actor, place: Place) -> RunRow:
-    return RunRow(
-        id=new_id("run"),
-        organization_id=actor.organization_id,
-        agent_id=place.agent.id,
-        thread_id=place.thread_id,
-        status="running",
-        background=False,
-        created_at=now(),
-    )

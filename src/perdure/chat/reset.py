@@ -13,12 +13,13 @@ from perdure.agents.state import read_state
 from perdure.chat.routes import CurrentSender
 from perdure.db import Db
 from perdure.kit.clock import now
-from perdure.kit.ids import AgentId, new_id
+from perdure.kit.ids import AgentId
 from perdure.loop.save import deny_pending
 from perdure.messages import store as messages
 from perdure.providers.catalog import CurrentModels
+from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.store import Lease, RunRow
+from perdure.runs.leases import Lease
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["agents"])
@@ -66,8 +67,7 @@ def reset(
     The history is claimed as a run claims it, so that none can begin in between.
     """
     agent = agents.get(conn, actor, agent_id)
-    claim = _claim(actor, agent_id)
-    runs.claim(conn, claim, lease)
+    held = leases.reserve(conn, actor, agent_id, agent_id, lease)
     deny_pending(conn, actor, agent_id)
     thread = messages.get_thread(conn, actor, agent_id)
     messages.set_context(conn, thread, [thread.prompt_message_id])
@@ -75,16 +75,4 @@ def reset(
         first = boot.first_messages(agent.agent_type, None, now(), agent.timezone)
         messages.append(conn, messages.get_thread(conn, actor, agent_id), first)
     recompile(conn, agent, agent_id, provider_type=provider_type, update_timestamp=True)
-    runs.delete_run(conn, actor, claim.id)
-
-
-def _claim(actor: Actor, agent_id: str) -> RunRow:
-    return RunRow(
-        id=new_id("run"),
-        organization_id=actor.organization_id,
-        agent_id=agent_id,
-        thread_id=agent_id,
-        status="running",
-        background=False,
-        created_at=now(),
-    )
+    runs.delete_run(conn, actor, held.run_id)

@@ -6,14 +6,17 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from perdure.agents import store as agents
-from perdure.chat.schemas import LettaResponse, SendMessage, StreamMessage
-from perdure.chat.send import Delivery, Sender
+from perdure.chat.requests import Delivery
+from perdure.chat.schemas import AsyncMessage, LettaResponse, SendMessage, StreamMessage
+from perdure.chat.send import Sender
 from perdure.chat.stream import as_response, event_stream
 from perdure.db import Db
 from perdure.kit.ids import AgentId, MessageId
 from perdure.kit.paging import Page, page_query
 from perdure.messages.history import Wanted, list_messages, show_message
 from perdure.messages.schemas import LettaMessage, MessageType
+from perdure.runs import store as runs
+from perdure.runs.schemas import Run
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["messages"])
@@ -41,6 +44,18 @@ async def stream_message(
 ) -> Response:
     """Send to an agent and stream its answer."""
     return await answer(sender, actor, agent_id, body.model_copy(update={"streaming": True}))
+
+
+@router.post("/agents/{agent_id}/messages/async")
+async def send_message_in_background(
+    agent_id: AgentId, body: AsyncMessage, db: Db, actor: CurrentActor, sender: CurrentSender
+) -> Run:
+    """Send to an agent and be told the run at once; it waits in line while another one is worked on."""
+    delivery = Delivery(
+        "send_message_async", background=True, strategy="enqueue", callback_url=body.callback_url
+    )
+    run = await sender.send(actor, agent_id, body, delivery)
+    return Run.of(await db.read(runs.get, actor, run.run_id))
 
 
 async def answer(

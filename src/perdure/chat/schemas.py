@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
+from perdure.agents.schemas.types import MultitaskStrategy
 from perdure.kit.ids import AgentId
 from perdure.messages.schemas import ApprovalReply, ContentPart, LettaMessage, MessageType
 
@@ -87,11 +88,9 @@ class ClientTool(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
-class SendOptions(BaseModel):
-    """What every way of sending takes."""
+class TurnOptions(BaseModel):
+    """How a request wishes its turn to be: what is kept of a request while it is worked on."""
 
-    messages: list[InputItem] | None = None
-    input: str | list[ContentPart] | None = Field(None, description="Short for one user message.")
     max_steps: int = Field(DEFAULT_MAX_STEPS, ge=1, description="Model calls at the most.")
     use_assistant_message: bool = Field(
         True, description="Show calls of the message tool as assistant messages (older agent types)."
@@ -104,6 +103,18 @@ class SendOptions(BaseModel):
     )
     override_model: str | None = Field(None, description="Handle of the model for this request only.")
     override_system: str | None = Field(None, description="System prompt for this request only.")
+
+
+class SendOptions(TurnOptions):
+    """What every way of sending takes."""
+
+    messages: list[InputItem] | None = None
+    input: str | list[ContentPart] | None = Field(None, description="Short for one user message.")
+    multitask_strategy: MultitaskStrategy | None = Field(
+        None,
+        description="While another request is worked on: refuse this one with 409 (`reject`), let it wait "
+        "(`enqueue`), or stop the other first (`interrupt`). Without it, the agent's own.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -119,6 +130,13 @@ class SendOptions(BaseModel):
         if (self.messages is None) == (self.input is None):
             raise ValueError("Send exactly one of `messages` and `input`.")
         return self
+
+    def for_turn(self) -> TurnOptions:
+        """What of it the turn needs."""
+        return TurnOptions.model_construct(
+            self.model_fields_set & TurnOptions.model_fields.keys(),
+            **{name: getattr(self, name) for name in TurnOptions.model_fields},
+        )
 
 
 class SendMessage(SendOptions):
@@ -150,6 +168,12 @@ class ConversationMessage(SendMessage):
 
     streaming: bool = True
     agent_id: AgentId | None = Field(None, description="Whose default conversation is meant.")
+
+
+class AsyncMessage(SendOptions):
+    """A request that is answered at once with its run."""
+
+    callback_url: str | None = Field(None, description="Is told how the run ended, signed.")
 
 
 class StopReason(BaseModel):

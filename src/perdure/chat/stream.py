@@ -6,10 +6,9 @@ from typing import Any
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
+from perdure.chat.frames import ping
 from perdure.chat.schemas import LettaResponse, Ping, StopReason, UsageStatistics
-from perdure.kit.clock import iso, now
 from perdure.kit.errors import PerdureError
-from perdure.kit.ids import new_id
 from perdure.loop.events import TurnFailed
 from perdure.loop.stops import UNKNOWN
 from perdure.runs.live import Frame, LiveRun
@@ -19,7 +18,7 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 def event_stream(run: LiveRun, *, pings: float | None, numbered: bool) -> StreamingResponse:
-    """Follow a run as server-sent events; a ping after `pings` seconds of silence, `[DONE]` always.
+    """Follow a run as server-sent events; a ping after `pings` seconds of silence, `[DONE]` at its end.
 
     `numbered` frames carry their `seq_id`, so that a reader who left can ask for what follows.
     """
@@ -29,12 +28,8 @@ def event_stream(run: LiveRun, *, pings: float | None, numbered: bool) -> Stream
 async def _events(run: LiveRun, pings: float | None, numbered: bool) -> AsyncIterator[bytes]:
     async for frame in run.follow(silence=pings):
         yield encode(frame, numbered) if frame else encode(Frame(0, ping(run.run_id)), False)
-    yield DONE
-
-
-def ping(run_id: str) -> Ping:
-    """A sign of life of a run."""
-    return Ping(id=new_id("ping"), date=iso(now()), run_id=run_id)
+    if not run.cut:
+        yield DONE
 
 
 def encode(frame: Frame, numbered: bool) -> bytes:

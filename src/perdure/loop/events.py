@@ -33,6 +33,11 @@ class Ended:
     steps: int
     context_tokens: int
 
+    @classmethod
+    def withdrawn(cls) -> "Ended":
+        """The end of a run that was cancelled before it began."""
+        return cls("cancelled", Tokens(), 0, 0)
+
 
 TurnEvent = Delta | Saved | Ended
 

@@ -8,7 +8,8 @@ from perdure.kit.ids import new_id
 from perdure.loop.traces import TraceLog
 from perdure.providers.base import ToolSpec
 from perdure.providers.entries import ResolvedModel
-from perdure.runs.store import Lease, RunRow, StepRow
+from perdure.runs.leases import Lease
+from perdure.runs.store import RunRow, StepRow
 from perdure.tools.dispatch import Dispatcher
 
 

@@ -4,13 +4,13 @@ History as stored may be broken (a crash between a call and its return, an impor
 The model is never told a broken history: every call gets exactly one return, right after it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
 
 from perdure.content.parts import Approval, Message, Role, ToolCall, ToolReturn, calls_of, returns_of
-from perdure.loop.approvals import NOT_APPROVED, known_return
+from perdure.loop.approvals import NOT_APPROVED, Settlement, known_return
 from perdure.messages.store import MessageRow
 from perdure.tools.envelope import envelope
 
@@ -156,3 +156,18 @@ def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:
             if isinstance(part, Approval | ToolReturn) and part.call_id in lost:
                 lost[part.call_id] = known_return(part, lost[part.call_id].name, UNKNOWN_OUTCOME)
     return tuple(lost.values())
+
+
+def reopened(rows: Sequence[MessageRow], repeatable: Collection[str]) -> Settlement | None:
+    """What to do with the calls that a crash left without a return; None where there are none.
+
+    Only tools that are `repeatable` are called once more: the others may have taken effect.
+    """
+    lost = unanswered(rows)
+    if not lost:
+        return None
+    latest = {call.id: call for row in rows for call in calls_of(row.parts)}
+    calls = tuple(latest[returned.call_id] for returned in lost)
+    again = {r.call_id for r in lost if r.text == UNKNOWN_OUTCOME and r.name in repeatable}
+    known = tuple(returned for returned in lost if returned.call_id not in again)
+    return Settlement(calls, tuple(call for call in calls if call.id in again), known, ())

@@ -5,8 +5,9 @@ their returns before the next request. Killed between any two, the next message 
 conversation that can go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,12 +19,14 @@ from perdure.agents.store import AgentRow
 from perdure.content.parts import Approval, returns_of, text_of
 from perdure.kit.errors import Conflict
 from perdure.loop.approvals import AlreadyAnswered, PendingApproval, Reply, Settlement, settle
-from perdure.loop.request import CANCELLED, cancelled, unanswered
+from perdure.loop.request import CANCELLED, cancelled, reopened, unanswered
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow, Thread
+from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.store import Lease, RunRow, StepRow
+from perdure.runs.leases import Hold
+from perdure.runs.store import RunRow, StepRow, Tokens
 from perdure.tenancy.actor import Actor
 from perdure.tools.store import ToolRow
 
@@ -32,8 +35,7 @@ from perdure.tools.store import ToolRow
 class TurnState:
     """What a turn works with: its run, the agent, its tools, and what the model is to see."""
 
-    run_id: str
-    lease: Lease
+    hold: Hold
     provider_type: str
     actor: Actor
     agent: AgentRow
@@ -44,8 +46,35 @@ class TurnState:
     settlement: Settlement | None = None  # calls that waited for the reply this request brings
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A request to be taken on, and what was made ready for it.
+
+    `assumed` is the agent that the model was chosen by; `request` is what another process needs to go
+    on with the run.
+    """
+
+    actor: Actor
+    run: RunRow
+    hold: Hold
+    step: StepRow
+    provider_type: str
+    drafts: Sequence[Draft] = ()
+    reply: Reply | None = None
+    assumed: AgentRow | None = None
+    request: Mapping[str, Any] | None = None
+
+
 class AgentChanged(Conflict):
     """What a request was prepared for is not the agent any more; prepare it anew."""
+
+
+class AlreadySaid(Conflict):
+    """The same messages came before, by their otids; the run they started tells what came of them."""
+
+    def __init__(self, run_id: str):
+        super().__init__("These messages were sent already.", run_id=run_id)
+        self.run_id = run_id
 
 
 def chosen_by(agent: AgentRow) -> tuple[object, ...]:
@@ -53,45 +82,124 @@ def chosen_by(agent: AgentRow) -> tuple[object, ...]:
     return agent.model, agent.context_window_limit, agent.agent_type
 
 
-def accept(
-    conn: Connection,
-    actor: Actor,
-    run: RunRow,
-    lease: Lease,
-    drafts: Sequence[Draft],
-    step: StepRow,
-    provider_type: str,
-    reply: Reply | None = None,
-    assumed: AgentRow | None = None,
-) -> TurnState:
+def accept(conn: Connection, new: Intake) -> TurnState:
     """Take a request on: claim the thread, repair what a crash left, save the input, load the rest.
 
     While calls wait for approval only a `reply` to them is taken: `PendingApproval` otherwise. Where the
-    caller chose the model by an agent it had `assumed`, `AgentChanged` tells that it is another by now.
+    agent is not the one assumed any more, `AgentChanged`; where it was said before, `AlreadySaid`.
     """
-    agent = find(conn, actor, run.thread_id).agent
-    if assumed and chosen_by(assumed) != chosen_by(agent):
+    agent = _agent(conn, new)
+    otids = otids_of(new.drafts)
+    if otids and (again := messages.run_that_said(conn, new.run.thread_id, otids)):
+        raise AlreadySaid(again)
+    leases.claim(conn, new.run, new.hold.lease, new.request, ahead=new.reply is not None)
+    return _begun(conn, new, agent)
+
+
+def enqueue(conn: Connection, new: Intake, *, limit: int) -> None:
+    """Take a request on that waits until its thread is free; nothing of it is said before."""
+    thread_id, otids = new.run.thread_id, otids_of(new.drafts)
+    if otids and (again := messages.run_that_said(conn, thread_id, otids)):
+        raise AlreadySaid(again)
+    if otids and (again := leases.waiting_with(conn, thread_id, otids)):
+        raise AlreadySaid(again)
+    leases.enqueue(conn, new.run, new.hold.lease, new.request or {}, limit=limit)
+
+
+def start(conn: Connection, new: Intake) -> TurnState | None:
+    """Begin a run that waited, as `accept` does; None while it is not its turn."""
+    agent = _agent(conn, new)
+    if not leases.start(conn, new.run.thread_id, new.hold):
+        return None
+    leases.forget_input(conn, new.hold, new.request or {})
+    return _begun(conn, new, agent)
+
+
+def decline(
+    conn: Connection, actor: Actor, run: RunRow, held: Hold, drafts: Sequence[Draft], end: "RunEnd"
+) -> bool:
+    """End a run that waited and cannot begin, once it is its turn; what was said stays."""
+    if not leases.start(conn, run.thread_id, held):
+        return False
+    thread = messages.get_thread(conn, actor, run.thread_id)
+    messages.append(conn, thread, _said_in(drafts, run.id, None))
+    _finish(conn, held, end)
+    return True
+
+
+def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resumed":
+    """Go on with a run whose process is gone, from its last save point.
+
+    Calls whose outcome nobody knows are made again only where their tool is `repeatable`.
+    """
+    agent = _agent(conn, new)
+    leases.keep(conn, new.hold)
+    runs.fail_steps(conn, [new.run.id], "interrupted")
+    runs.insert_step(conn, new.step)
+    thread = messages.get_thread(conn, new.actor, new.run.thread_id)
+    context = messages.context(conn, thread.id)
+    state = _loaded(conn, new, agent, thread, context, reopened(context, repeatable))
+    spent = runs.tokens_of(conn, new.run.id)
+    return Resumed(state, len(spent), sum(spent, Tokens()))
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A turn as it stood: its state, the steps it has taken and what they cost."""
+
+    state: TurnState
+    steps: int
+    tokens: Tokens
+
+
+def otids_of(drafts: Sequence[Draft]) -> tuple[str, ...]:
+    """The otids of a request; none where one of its messages has none."""
+    otids = tuple(draft.otid for draft in drafts if draft.otid)
+    return otids if len(otids) == len(drafts) else ()
+
+
+def _agent(conn: Connection, new: Intake) -> AgentRow:
+    agent = find(conn, new.actor, new.run.thread_id).agent
+    if new.assumed and chosen_by(new.assumed) != chosen_by(agent):
         raise AgentChanged(f"Agent {agent.id} was changed meanwhile.")
-    runs.claim(conn, run, lease)
-    thread = messages.get_thread(conn, actor, run.thread_id)  # after the claim: the thread's end is ours now
+    return agent
+
+
+def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
+    """Save the input of a run whose thread is ours, and load what its turn needs."""
+    thread = messages.get_thread(conn, new.actor, new.run.thread_id)  # after the claim: its end is ours now
     conversations.note_request(conn, thread)
-    runs.insert_step(conn, step)
+    runs.insert_step(conn, new.step)
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
     context = messages.context(conn, thread.id)
-    settlement, first = opening(context, reply, run.id, step.id)
-    drafts = [*first, *drafts]
+    settlement, first = opening(context, new.reply, new.run.id, new.step.id)
+    drafts = [*first, *_said_in(new.drafts, new.run.id, new.step.id)]
     thread, added = messages.append(conn, thread, drafts)
-    context += added
+    return _loaded(conn, new, agent, thread, [*context, *added], settlement)
+
+
+def _said_in(drafts: Sequence[Draft], run_id: str, step_id: str | None) -> list[Draft]:
+    return [replace(draft, run_id=run_id, step_id=step_id) for draft in drafts]
+
+
+def _loaded(
+    conn: Connection,
+    new: Intake,
+    agent: AgentRow,
+    thread: Thread,
+    context: Sequence[MessageRow],
+    settlement: Settlement | None,
+) -> TurnState:
+    stored = _stored_prompt(thread, context)
     return TurnState(
-        run_id=run.id,
-        lease=lease,
-        provider_type=provider_type,
-        actor=actor,
+        hold=new.hold,
+        provider_type=new.provider_type,
+        actor=new.actor,
         agent=agent,
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=_stored_prompt(thread, context)),
+        prompt=compiled_prompt(conn, agent, thread.id, new.provider_type, stored=stored),
         context=tuple(context),
         settlement=settlement,
     )
@@ -155,7 +263,7 @@ def _stored_prompt(thread: Thread, context: Sequence[MessageRow]) -> tuple[str, 
 
 def save_answer(conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft]) -> TurnState:
     """Save what the model said, and its step, before any of its tools run."""
-    runs.hold(conn, state.run_id, state.lease)
+    leases.keep(conn, state.hold)
     _save_step(conn, step)
     return _appended(conn, state, drafts)
 
@@ -164,7 +272,7 @@ def save_returns(
     conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], next_step: StepRow
 ) -> TurnState:
     """Save what the tools returned before the next request; tools may have changed the prompt."""
-    runs.hold(conn, state.run_id, state.lease)
+    leases.keep(conn, state.hold)
     _save_step(conn, step)
     runs.insert_step(conn, next_step)
     state = _appended(conn, state, drafts)
@@ -189,16 +297,7 @@ def save_end(
     conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], end: RunEnd
 ) -> TurnState:
     """Save the last messages of a turn together with the end of its run."""
-    runs.finish(
-        conn,
-        state.run_id,
-        state.lease,
-        stop_reason=end.stop_reason,
-        usage=end.usage,
-        error=end.error,
-        ttft_ns=end.ttft_ns,
-        total_duration_ns=end.total_duration_ns,
-    )
+    _finish(conn, state.hold, end)
     _save_step(conn, step)
     state = _appended(conn, state, drafts)
     agents.record_run(
@@ -209,6 +308,23 @@ def save_end(
     )
     conversations.note_end(conn, state.thread)
     return state
+
+
+def withdraw(conn: Connection, held: Hold) -> None:
+    """End a run that was cancelled before its turn came; what it would have said is not said."""
+    _finish(conn, held, RunEnd("cancelled", {}))
+
+
+def _finish(conn: Connection, held: Hold, end: RunEnd) -> None:
+    leases.finish(
+        conn,
+        held,
+        stop_reason=end.stop_reason,
+        usage=end.usage,
+        error=end.error,
+        ttft_ns=end.ttft_ns,
+        total_duration_ns=end.total_duration_ns,
+    )
 
 
 def _save_step(conn: Connection, step: StepRow) -> None:

@@ -87,6 +87,8 @@ class Turn:
             Exception,
             asyncio.CancelledError,
         ) as error:  # the border where a turn's fault becomes its end
+            if self.stop.handed_over and isinstance(error, asyncio.CancelledError):
+                raise
             cause = error if isinstance(error, Exception) else RunInterrupted()
             if not isinstance(cause, PerdureError):
                 log.error("a turn broke", exc_info=cause, extra={"run_id": self.order.run.id})
@@ -222,7 +224,9 @@ class Turn:
     async def _take_up(self, settled: Settlement) -> AsyncGenerator[Saved | Ended, None]:
         """Go on where an earlier run asked for approval: run what may run, and tell the model of all."""
         asker = next(r.run_id for r in reversed(self.state.context) if calls_of(r.parts))
-        self.progress = Progress(history=called_in(self.state.context, asker))
+        if asker != self.order.run.id:
+            asked = called_in(self.state.context, asker)
+            self.progress = replace(self.progress, history=asked + self.progress.history)
         try:
             with self.stop.interruptible():
                 results = settled.ordered(await self._call(settled.run))

@@ -48,7 +48,7 @@ async def memory_replace(ctx: ToolContext, label: str, old_string: str, new_stri
     return await ctx.db.write(edit, ctx, label, change)
 
 
-@tool("letta_sleeptime_core")
+@tool("letta_sleeptime_core", repeatable=True)
 async def memory_rethink(ctx: ToolContext, label: str, new_memory: str) -> str:
     """Write one of your memory blocks anew, whole: to put it in order, or to merge and shorten what it says.
 
@@ -62,7 +62,7 @@ async def memory_rethink(ctx: ToolContext, label: str, new_memory: str) -> str:
     return await ctx.db.write(overwrite, ctx, label, new_memory)
 
 
-@tool("letta_sleeptime_core")
+@tool("letta_sleeptime_core", repeatable=True)
 async def memory_finish_edits(ctx: ToolContext) -> None:
     """Say that your memory is in order and you are done changing it."""
 

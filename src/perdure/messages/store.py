@@ -143,6 +143,19 @@ def get_thread(conn: Connection, actor: Actor, thread_id: str) -> Thread:
     return Thread(*row)
 
 
+def run_that_said(conn: Connection, thread_id: str, otids: Sequence[str]) -> str | None:
+    """The run whose input had all these otids of the sender's in a thread; None where there is none."""
+    found = conn.execute(
+        select(messages.c.run_id, messages.c.otid).where(
+            messages.c.thread_id == thread_id, messages.c.otid.in_(otids), messages.c.run_id.is_not(None)
+        )
+    ).all()
+    saying = {row.run_id for row in found}
+    return next(
+        (run for run in saying if {row.otid for row in found if row.run_id == run} == set(otids)), None
+    )
+
+
 def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> tuple[Thread, list[MessageRow]]:
     """Store messages at the end of a thread and of its context; the thread as it is then, and the rows."""
     if not drafts:

@@ -1,6 +1,6 @@
 """Tables: threads, messages, which of them forks share, and which are in a thread's context."""
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text, text
 
 from perdure.db.schema import Json, id_column, metadata, moment, organization_column
 
@@ -36,6 +36,14 @@ messages = Table(
     Index("ix_messages_agent_id_created_at", "agent_id", "created_at", "id"),
     Index("ix_messages_thread_id_created_at", "thread_id", "created_at", "id"),
     Index("ix_messages_organization_id_created_at", "organization_id", "created_at", "id"),
+    # What senders named themselves, to know it again when it comes twice.
+    Index(
+        "ix_messages_thread_id_otid",
+        "thread_id",
+        "otid",
+        sqlite_where=text("otid IS NOT NULL"),
+        postgresql_where=text("otid IS NOT NULL"),
+    ),
 )
 
 # What a fork has of the history it came from: said in another thread, belonging to this one, too.

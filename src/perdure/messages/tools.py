@@ -14,7 +14,7 @@ from perdure.tools.base import ToolContext, ToolFailed, tool
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
-@tool("letta_core", parallel=True)
+@tool("letta_core", parallel=True, repeatable=True)
 async def conversation_search(
     ctx: ToolContext,
     query: str | None = None,

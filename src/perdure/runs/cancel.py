@@ -9,16 +9,15 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, select, update
 
 from perdure.kit.clock import now
-from perdure.runs.store import Lease, RunNotFound, Status
+from perdure.runs.leases import OPEN, Lease
+from perdure.runs.store import RunNotFound, Status
 from perdure.runs.tables import runs, steps
 from perdure.tenancy.actor import Actor, is_owned
 
 
 def active_runs(conn: Connection, actor: Actor, *, agent_id: str, thread_id: str | None = None) -> list[str]:
-    """The runs at work for an agent, or in one of its threads."""
-    query = select(runs.c.id).where(
-        is_owned(runs, actor), runs.c.agent_id == agent_id, runs.c.status == "running"
-    )
+    """The runs at work or in line for an agent, or in one of its threads."""
+    query = select(runs.c.id).where(is_owned(runs, actor), runs.c.agent_id == agent_id, OPEN)
     if thread_id is not None:
         query = query.where(runs.c.thread_id == thread_id)
     return list(conn.execute(query).scalars())
@@ -30,7 +29,7 @@ def request_cancel(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[
     known = set(conn.execute(select(runs.c.id).where(mine, runs.c.id.in_(ids))).scalars())
     if unknown := [id for id in ids if id not in known]:
         raise RunNotFound(f"run_ids: this agent has no run {', '.join(unknown)}.")
-    at_work = (mine, runs.c.id.in_(ids), runs.c.status == "running")
+    at_work = (mine, runs.c.id.in_(ids), OPEN)
     conn.execute(update(runs).where(*at_work).values(cancel_requested=True))
     orphaned = conn.execute(
         update(runs)

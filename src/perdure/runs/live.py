@@ -25,8 +25,10 @@ class Frame:
 class LiveRun:
     """Frames in a list that grows; any number of readers follow it, each at its own pace."""
 
-    def __init__(self, run_id: str, stop: Stop | None = None):
+    def __init__(self, run_id: str, stop: Stop | None = None, *, thread_id: str = "", durable: bool = False):
         self.run_id = run_id
+        self.thread_id = thread_id
+        self.durable = durable  # it goes on if this process does not
         self.stop = stop or Stop()
         self.frames: list[Frame] = []
         self.done = False
@@ -43,6 +45,11 @@ class LiveRun:
         """No frame will follow; `failure` is what a blocking caller should be told."""
         self.failure, self.done = failure, True
         self._wake()
+
+    @property
+    def cut(self) -> bool:
+        """Whether the frames end here without the run's end: it goes on in another process."""
+        return self.done and self.stop.handed_over
 
     def _wake(self) -> None:
         for waiter in self._waiters:

@@ -9,11 +9,10 @@ from pydantic import BaseModel
 
 from perdure.db import Database
 from perdure.kit.errors import Unavailable
-from perdure.runs import store
+from perdure.runs import leases
 from perdure.runs.cancel import marked
+from perdure.runs.leases import Lease
 from perdure.runs.live import LiveRun
-from perdure.runs.stop import Stop
-from perdure.runs.store import Lease
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +38,7 @@ class Runner:
         self.live: dict[str, LiveRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: set[str] = set()
+        self._in_line: dict[str, list[asyncio.Future[None]]] = {}
 
     async def start(self) -> None:
         """Begin renewing leases, and looking for cancellations that came in elsewhere."""
@@ -48,25 +48,36 @@ class Runner:
         ]
 
     async def close(self, patience: float = 5.0) -> None:
-        """Let running runs end for a while, then stop them; each notes how it ended."""
+        """Let running runs end for a while, then stop them.
+
+        Those that are durable are left to another server, or to this one's next life; the others end
+        here, and each notes how.
+        """
         tasks = {run.task for run in self.live.values() if run.task}
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
+        handed_over = [run for run in self.live.values() if run.durable]
+        for run in handed_over:
+            run.stop.handed_over = True
         rest = {*self._tasks, *(task for task in tasks if not task.done())}
         for task in rest:
             task.cancel()
         await asyncio.gather(*rest, return_exceptions=True)
+        if handed_over:
+            await self.db.write(leases.release, self.lease, [run.run_id for run in handed_over])
 
-    def drive(self, run_id: str, frames: Frames, on_failure: OnFailure, stop: Stop | None = None) -> LiveRun:
-        """Start working on a claimed run; `on_failure` says what frames end a run that broke.
-
-        `stop` is how whoever makes the frames learns that they are not wanted any more.
-        """
-        live = LiveRun(run_id, stop)
-        self.live[run_id] = live
-        live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=run_id)
+    def drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> LiveRun:
+        """Start working on a run we hold; `on_failure` says what frames end a run that broke."""
+        self.live[live.run_id] = live
+        live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=live.run_id)
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
+
+    def next_end(self, thread_id: str) -> asyncio.Future[None]:
+        """Done when the next run of this thread has ended here."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._in_line.setdefault(thread_id, []).append(told)
+        return told
 
     def cancel(self, run_ids: Iterable[str]) -> None:
         """Stop those of these runs that are at work here; they end by themselves, soon."""
@@ -76,6 +87,9 @@ class Runner:
 
     def _forget(self, live: LiveRun) -> None:
         self.live.pop(live.run_id, None)
+        for told in self._in_line.pop(live.thread_id, ()):
+            if not told.done():
+                told.set_result(None)
         if not live.done:  # stopped before it began, or while it was ending
             live.finish(RunInterrupted())
 
@@ -84,6 +98,8 @@ class Runner:
         try:
             await _copy(frames, live)
         except asyncio.CancelledError:
+            if live.stop.handed_over:
+                raise
             failure = RunInterrupted()
         except Exception as error:  # noqa: BLE001 - the border where a run's fault becomes its end
             failure = error
@@ -107,7 +123,7 @@ class Runner:
         Missing once is not enough: a run may be ending at this very moment.
         """
         mine = set(self.live)
-        lost = mine - await self.db.write(store.renew, self.lease, list(mine))
+        lost = mine - await self.db.write(leases.renew, self.lease, list(mine))
         for run_id in lost & self._lost:
             run = self.live.get(run_id)
             if run and run.task:

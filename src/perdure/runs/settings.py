@@ -11,7 +11,12 @@ class RunSettings(BaseModel):
     lease_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="How long a run stays with a server that went silent before another may end it.",
+        description="How long a run stays with a server that went silent before another goes on with it.",
+    )
+    queue_limit: int = Field(
+        default=100,
+        ge=1,
+        description="How many messages may wait for one conversation while another one is worked on.",
     )
     trace: bool = Field(
         default=True,

@@ -18,6 +18,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.handed_over = False  # the run goes on elsewhere: it must be left as it is
         self._waiting: asyncio.Task[object] | None = None
 
     def request(self) -> None:

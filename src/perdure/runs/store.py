@@ -1,20 +1,15 @@
-"""Runs and steps: units of work.
-
-A running run holds a lease on its thread. Who loses the lease loses the run: every write of a
-run names its owner (`fenced`), so a process that was thought dead cannot write into a history
-that another has taken over.
-"""
+"""Runs, steps and traces: units of work. Who works on a run is in `leases.py`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
-from perdure.kit.errors import Conflict, NotFound, Unavailable
+from perdure.kit.errors import NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
 from perdure.runs.tables import runs, steps, traces
@@ -22,22 +17,11 @@ from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
 # Statements of the hot path are built once: building one costs about as much as running it.
-INSERT_RUN = insert(runs)
 INSERT_STEP = insert(steps)
 INSERT_TRACE = insert(traces)
 # Updates without values take them from the parameters: built once, they cost a tenth.
 UPDATE_STEP = update(steps).where(steps.c.id == bindparam("of"))
-UPDATE_HELD = update(runs).where(
-    runs.c.id == bindparam("of"), runs.c.status == "running", runs.c.lease_owner == bindparam("owner")
-)
-SELECT_RUNNING = select(runs.c.id, runs.c.lease_expires).where(
-    runs.c.thread_id == bindparam("thread_id"), runs.c.status == "running"
-)
 COMPLETED = frozenset({"end_turn", "max_steps", "tool_rule", "requires_approval"})
-BUSY = (
-    "Cannot send a new message: another request is currently being processed for this conversation. "
-    "Wait for it to finish, or cancel it."
-)
 
 
 class RunNotFound(NotFound):
@@ -46,28 +30,6 @@ class RunNotFound(NotFound):
 
 class StepNotFound(NotFound):
     """No such step for this organization."""
-
-
-class ThreadBusy(Conflict):
-    """Another run is writing this history."""
-
-    def __init__(self, run_id: str):
-        super().__init__(BUSY, run_id=run_id)
-
-
-class LeaseLost(Unavailable):
-    """Another process took the run over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """Who works on a run, and for how long before it must say that it is still there."""
-
-    owner: str
-    seconds: float
-
-    def expires(self) -> datetime:
-        return now() + timedelta(seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +85,7 @@ class RunRow:
     callback_sent_at: datetime | None = None
     callback_status_code: int | None = None
     callback_error: str | None = None
+    attempt: int = 1  # how often a process has begun to work on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,38 +141,13 @@ def status_of(stop_reason: str) -> Status:
     return "completed" if stop_reason in COMPLETED else "failed"
 
 
-def claim(conn: Connection, run: RunRow, lease: Lease) -> None:
-    """Insert a run already running under a lease; `ThreadBusy` while another one is.
-
-    A running run whose lease has expired died with its process: it is closed here.
-    """
-    other = conn.execute(SELECT_RUNNING, {"thread_id": run.thread_id}).first()
-    if other:
-        if other.lease_expires and other.lease_expires > now():
-            raise ThreadBusy(other.id)
-        abandon(conn, [other.id])
-    values = {name: getattr(run, name) for name in fields_of(RunRow)}
-    values["request_config"] = storable(values["request_config"])
-    held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "attempt": 1}
-    conn.execute(INSERT_RUN, values | held)
+def insert_step(conn: Connection, step: StepRow) -> None:
+    """Note a step."""
+    values = {name: getattr(step, name) for name in fields_of(StepRow)}
+    conn.execute(INSERT_STEP, values | {"tags": list(step.tags)})
 
 
-def abandon(conn: Connection, ids: Sequence[str]) -> None:
-    """Close runs whose process died, unless they ended after all: they failed, and say why."""
-    error = {
-        "error_type": "internal_error",
-        "message": "The server stopped while it worked on this run.",
-    }
-    closed = conn.execute(
-        update(runs)
-        .where(runs.c.id.in_(ids), runs.c.status == "running")
-        .values(status="failed", stop_reason="error", error=error, completed_at=now(), lease_owner=None)
-        .returning(runs.c.id)
-    )
-    _fail_steps(conn, list(closed.scalars()), "interrupted")
-
-
-def _fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> None:
+def fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> None:
     """End the steps that were being taken."""
     conn.execute(
         update(steps)
@@ -218,80 +156,15 @@ def _fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> No
     )
 
 
-def abandon_owned(conn: Connection, owner_prefix: str) -> int:
-    """Close the running runs of an earlier life of this server; returns how many."""
-    query = select(runs.c.id).where(
-        runs.c.status == "running", runs.c.lease_owner.startswith(owner_prefix, autoescape=True)
-    )
-    ids = list(conn.execute(query).scalars())
-    if ids:
-        abandon(conn, ids)
-    return len(ids)
-
-
-def renew(conn: Connection, lease: Lease, ids: Sequence[str]) -> set[str]:
-    """Extend the lease of these runs; returns those still owned."""
-    renewed = conn.execute(
-        update(runs)
-        .where(runs.c.id.in_(ids), runs.c.status == "running", runs.c.lease_owner == lease.owner)
-        .values(lease_expires=lease.expires())
-        .returning(runs.c.id)
-    )
-    return set(renewed.scalars())
-
-
-def _write_held(conn: Connection, run_id: str, lease: Lease, values: Mapping[str, Any]) -> None:
-    """Change a run if it is still ours; `LeaseLost` if not."""
-    if conn.execute(UPDATE_HELD, {"of": run_id, "owner": lease.owner, **values}).rowcount != 1:
-        raise LeaseLost(f"Run {run_id} is no longer owned by this server.")
-
-
-def hold(conn: Connection, run_id: str, lease: Lease) -> None:
-    """Make sure the run is still ours, in the transaction that writes for it."""
-    _write_held(conn, run_id, lease, {"lease_expires": lease.expires()})
-
-
-def finish(
-    conn: Connection,
-    run_id: str,
-    lease: Lease,
-    *,
-    stop_reason: str,
-    usage: Mapping[str, Any],
-    error: Mapping[str, Any] | None = None,
-    ttft_ns: int | None = None,
-    total_duration_ns: int | None = None,
-) -> None:
-    """End a run for good; `LeaseLost` if it is not ours any more."""
-    done = {
-        "status": status_of(stop_reason),
-        "stop_reason": stop_reason,
-        "usage": dict(usage),
-        "error": storable(dict(error)) if error else None,
-        "ttft_ns": ttft_ns,
-        "total_duration_ns": total_duration_ns,
-        "completed_at": now(),
-        "lease_owner": None,
-        "lease_expires": None,
-    }
-    _write_held(conn, run_id, lease, done)
-
-
-def break_off(conn: Connection, run_id: str, lease: Lease, *, error: Mapping[str, Any]) -> None:
-    """End a run that broke, with the step it was at; `LeaseLost` if it is not ours any more."""
-    finish(conn, run_id, lease, stop_reason="error", usage={}, error=error)
-    _fail_steps(conn, [run_id], error["error_type"])
-
-
-def insert_step(conn: Connection, step: StepRow) -> None:
-    """Note a step."""
-    values = {name: getattr(step, name) for name in fields_of(StepRow)}
-    conn.execute(INSERT_STEP, values | {"tags": list(step.tags)})
-
-
 def update_step(conn: Connection, step_id: str, **values: Any) -> None:
     """Change fields of a step."""
     conn.execute(UPDATE_STEP, {"of": step_id, **storable(values)})
+
+
+def tokens_of(conn: Connection, run_id: str) -> list[Tokens]:
+    """What each answered step of a run has cost."""
+    query = select(steps.c.usage).where(steps.c.run_id == run_id, steps.c.usage.is_not(None))
+    return [Tokens(**usage) for usage in conn.execute(query).scalars()]
 
 
 def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:

@@ -16,6 +16,8 @@ from sqlalchemy import (
 
 from perdure.db.schema import Json, id_column, metadata, moment, organization_column
 
+IS_OPEN = text("status IN ('created', 'running')")
+
 runs = Table(
     "runs",
     metadata,
@@ -29,6 +31,7 @@ runs = Table(
     Column("stop_reason", String),
     Column("metadata", Json),
     Column("request_config", Json),
+    Column("request", Json),  # all that another process needs to go on with it
     Column("usage", Json),
     Column("error", Json),
     Column("ttft_ns", BigInteger),
@@ -47,6 +50,10 @@ runs = Table(
     Column("callback_error", String),
     Index("ix_runs_agent_id_created_at", "agent_id", "created_at", "id"),
     Index("ix_runs_organization_id_created_at", "organization_id", "created_at", "id"),
+    # The few that have not ended: in line for their thread.
+    Index(
+        "ix_runs_thread_id_open", "thread_id", "created_at", sqlite_where=IS_OPEN, postgresql_where=IS_OPEN
+    ),
     # One writer per history, whatever the route, the process or the replica.
     Index(
         "ux_runs_thread_id_running",

@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 
 from perdure.chat.callbacks import Callbacks
 from perdure.chat.send import Sender
+from perdure.chat.takeover import Takeover
+from perdure.chat.worker import Worker
 from perdure.config import Settings
 from perdure.db import Database, connect
 from perdure.db.lock import claim_instance, take_database
@@ -22,9 +24,9 @@ from perdure.messages import tools as message_tools
 from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
 from perdure.providers.environment import providers_from
-from perdure.runs import store as runs
+from perdure.runs import leases
+from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
-from perdure.runs.store import Lease
 from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import load_key_ring
@@ -54,23 +56,28 @@ class Wiring:
             stack.callback(held.release)
             db = connect(settings.database_url, settings.database)
             stack.push_async_callback(db.close)
-            await self._prepare(db, instance)
-            await self._open(
-                app, stack, db, Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds)
-            )
+            lease = Lease(f"{instance}:{new_id('boot')}", settings.runs.lease_seconds)
+            await self._open(app, stack, db, lease, await self._prepare(db, lease))
             yield
 
-    async def _prepare(self, db: Database, instance: str) -> None:
-        """The newest tables, the rows every server needs, and an end for what an earlier life left open."""
+    async def _prepare(self, db: Database, lease: Lease) -> list[Taken]:
+        """The newest tables, the rows every server needs; returns the runs that an earlier life left open."""
         options = self.settings.database
         if options.upgrade:
             folder = self.settings.home / "backups"
             await upgrade(db, self.settings.database_url, metadata, folder=folder, backups=options.backups)
         else:
             await check(db)
-        await db.write(_begin, instance)
+        return await db.write(_begin, lease)
 
-    async def _open(self, app: FastAPI, stack: contextlib.AsyncExitStack, db: Database, lease: Lease) -> None:
+    async def _open(
+        self,
+        app: FastAPI,
+        stack: contextlib.AsyncExitStack,
+        db: Database,
+        lease: Lease,
+        left_open: list[Taken],
+    ) -> None:
         settings = self.settings
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = Models(
@@ -85,11 +92,11 @@ class Wiring:
         traces = TraceLog(db) if settings.runs.trace else None
         fetcher = Fetcher(settings.outbound)
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
-        for part in (models, traces, callbacks, runner):
+        worker = Worker(Environment(db, dispatcher, lease, traces), models, runner, callbacks)
+        for part in (models, traces, callbacks, runner, Takeover(worker, left_open)):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
-        environment = Environment(db, dispatcher, lease, traces)
         app.state.settings = settings
         app.state.db = db
         app.state.keyring = ring
@@ -97,7 +104,7 @@ class Wiring:
         app.state.dispatcher = dispatcher
         app.state.runner = runner
         app.state.callbacks = callbacks
-        app.state.sender = Sender(environment, models, runner, settings.streams, fetcher, callbacks)
+        app.state.sender = Sender(worker, settings.runs, settings.streams, fetcher)
         app.state.authenticate = Authenticator(
             db,
             ring,
@@ -107,10 +114,11 @@ class Wiring:
         )
 
 
-def _begin(conn: Connection, instance: str) -> None:
+def _begin(conn: Connection, lease: Lease) -> list[Taken]:
     ensure_defaults(conn)
     tools.sync_all(conn, BUILTINS)
-    runs.abandon_owned(conn, f"{instance}:")
+    instance = lease.owner.partition(":")[0]
+    return leases.take_over(conn, lease, earlier=f"{instance}:")
 
 
 def _prepare_organization(conn: Connection, organization_id: str) -> None:

@@ -61,6 +61,7 @@ class BuiltinTool:
     schema: Mapping[str, Any]
     run: ToolFunction
     parallel: bool = False
+    repeatable: bool = False  # calling it twice is calling it once
     source: str = ""
 
     @property
@@ -68,11 +69,14 @@ class BuiltinTool:
         return self.schema["description"]
 
 
-def tool(kind: str, *, parallel: bool = False) -> Callable[[ToolFunction], BuiltinTool]:
+def tool(
+    kind: str, *, parallel: bool = False, repeatable: bool = False
+) -> Callable[[ToolFunction], BuiltinTool]:
     """Make a built-in tool of an async function `(ctx, …)`: its name, docstring and hints are the schema."""
 
     def make(function: ToolFunction) -> BuiltinTool:
         name = getattr(function, "__name__", "")
-        return BuiltinTool(name, kind, schema_of(function), function, parallel, inspect.getsource(function))
+        source = inspect.getsource(function)
+        return BuiltinTool(name, kind, schema_of(function), function, parallel, repeatable, source)
 
     return make

@@ -31,6 +31,11 @@ class Dispatcher:
         """The tools that are part of the server."""
         return tuple(self._builtins.values())
 
+    @property
+    def repeatable(self) -> frozenset[str]:
+        """The names of the tools that may be called again when nobody knows whether they ran."""
+        return frozenset(builtin.name for builtin in self._builtins.values() if builtin.repeatable)
+
     async def call_all(
         self,
         ctx: ToolContext,

@@ -5,7 +5,7 @@ from perdure.tools.base import ToolContext, tool
 DELIVERED = "The message was delivered."
 
 
-@tool("letta_core")
+@tool("letta_core", repeatable=True)
 async def send_message(ctx: ToolContext, message: str) -> str:  # noqa: ARG001
     """Say something to the person you talk with. They see nothing but what you send this way.
 

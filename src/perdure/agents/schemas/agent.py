@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
-from perdure.agents.schemas.types import AgentType, Json, StopReason
+from perdure.agents.schemas.types import AgentType, Json, MultitaskStrategy, StopReason
 from perdure.kit.clock import WIRE_TIME
 from perdure.memory.schemas import Block
 from perdure.messages.schemas import ApprovalRequestMessage
@@ -85,6 +85,7 @@ class AgentState(BaseModel):
     entity_id: str | None
     message_buffer_autoclear: bool
     enable_sleeptime: bool | None
+    multitask_strategy: MultitaskStrategy | None
     last_run_completion: Time | None
     last_run_duration_ms: int | None
     last_stop_reason: StopReason | None

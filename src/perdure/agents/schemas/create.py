@@ -11,6 +11,7 @@ from perdure.agents.schemas.types import (
     AgentType,
     FolderId,
     IdentityId,
+    MultitaskStrategy,
     StoredJson,
     Tag,
     Text,
@@ -63,6 +64,7 @@ class CreateAgent(BaseModel):
     timezone: Timezone | None = None
     message_buffer_autoclear: bool = False
     enable_sleeptime: bool | None = None
+    multitask_strategy: MultitaskStrategy | None = None
     max_files_open: int | None = Field(None, ge=1, le=1000)
     per_file_view_window_char_limit: int | None = Field(None, ge=1, le=2_147_483_647)
     hidden: bool | None = None

@@ -20,6 +20,8 @@ AgentType = Literal[
     "voice_convo_agent",
     "voice_sleeptime_agent",
 ]
+# What becomes of a message that comes while another one is worked on.
+MultitaskStrategy = Literal["reject", "enqueue", "interrupt"]
 StopReason = Literal[
     "end_turn",
     "error",

@@ -11,6 +11,7 @@ from perdure.agents.schemas.types import (
     AgentName,
     FolderId,
     IdentityId,
+    MultitaskStrategy,
     StopReason,
     StoredJson,
     Tag,
@@ -55,6 +56,7 @@ class UpdateAgent(BaseModel):
     timezone: Timezone | None = None
     message_buffer_autoclear: bool | None = None
     enable_sleeptime: bool | None = None
+    multitask_strategy: MultitaskStrategy | None = None
     max_files_open: int | None = Field(None, ge=1, le=1000)
     per_file_view_window_char_limit: int | None = Field(None, ge=1, le=2_147_483_647)
     hidden: bool | None = None

@@ -16,9 +16,10 @@ from perdure.chat.openai.completions import Completion, chunk_stream
 from perdure.chat.openai.errors import OpenAIRoute
 from perdure.chat.openai.request import ChatCompletionRequest, ResponseRequest, SaidMessage, sending
 from perdure.chat.openai.responses import Told, response_stream
+from perdure.chat.requests import Delivery
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import SendMessage
-from perdure.chat.send import Delivery, Sender
+from perdure.chat.send import Sender
 from perdure.chat.stream import HEADERS
 from perdure.db import Db
 from perdure.loop.events import TurnFailed

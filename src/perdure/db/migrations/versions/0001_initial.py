@@ -38,6 +38,7 @@ def upgrade() -> None:
         sa.Column("timezone", sa.String(), nullable=False),
         sa.Column("message_buffer_autoclear", sa.Boolean(), nullable=False),
         sa.Column("enable_sleeptime", sa.Boolean(), nullable=False),
+        sa.Column("multitask_strategy", sa.String(), nullable=True),
         sa.Column("max_files_open", sa.Integer(), nullable=True),
         sa.Column("per_file_view_window_char_limit", sa.Integer(), nullable=True),
         sa.Column("hidden", sa.Boolean(), nullable=False),
@@ -442,6 +443,13 @@ def upgrade() -> None:
         batch_op.create_index(
             "ix_messages_thread_id_created_at", ["thread_id", "created_at", "id"], unique=False
         )
+        batch_op.create_index(
+            "ix_messages_thread_id_otid",
+            ["thread_id", "otid"],
+            unique=False,
+            sqlite_where=sa.text("otid IS NOT NULL"),
+            postgresql_where=sa.text("otid IS NOT NULL"),
+        )
 
     op.create_table(
         "runs",
@@ -455,6 +463,7 @@ def upgrade() -> None:
         sa.Column("stop_reason", sa.String(), nullable=True),
         sa.Column("metadata", Json, nullable=True),
         sa.Column("request_config", Json, nullable=True),
+        sa.Column("request", Json, nullable=True),
         sa.Column("usage", Json, nullable=True),
         sa.Column("error", Json, nullable=True),
         sa.Column("ttft_ns", sa.BigInteger(), nullable=True),
@@ -498,6 +507,13 @@ def upgrade() -> None:
             "ix_runs_organization_id_created_at", ["organization_id", "created_at", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_runs_thread_id"), ["thread_id"], unique=False)
+        batch_op.create_index(
+            "ix_runs_thread_id_open",
+            ["thread_id", "created_at"],
+            unique=False,
+            sqlite_where=sa.text("status IN ('created', 'running')"),
+            postgresql_where=sa.text("status IN ('created', 'running')"),
+        )
         batch_op.create_index(
             "ux_runs_thread_id_running",
             ["thread_id"],

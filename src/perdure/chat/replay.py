@@ -1,0 +1,51 @@
+"""A request that came before is answered with what came of it the first time."""
+
+import asyncio
+from dataclasses import replace
+
+from perdure.chat.frames import failure_frames
+from perdure.chat.told import end_of, told_in
+from perdure.chat.wire import Projection
+from perdure.db import Database
+from perdure.kit.errors import PerdureError
+from perdure.loop.events import Saved, TurnFailed
+from perdure.messages.store import MessageRow
+from perdure.runs.live import LiveRun
+from perdure.runs.store import RunRow
+from perdure.tenancy.actor import Actor
+
+LOOK_SECONDS = 0.25
+
+
+def replay(db: Database, actor: Actor, run_id: str, projection: Projection) -> LiveRun:
+    """A run that is worked on elsewhere, or has ended, as its readers were shown it."""
+    again = LiveRun(run_id)
+    again.task = asyncio.create_task(_fill(again, db, actor, replace(projection, run_id=run_id)))
+    return again
+
+
+async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projection) -> None:
+    failure: Exception | None = None
+    try:
+        run, rows = await _ended_run(db, actor, again.run_id)
+        for row in rows:
+            for frame in projection.frames(Saved(row)):
+                again.append(frame)
+        if run.error:
+            failure = TurnFailed(run.stop_reason or "error", PerdureError(run.error["message"]))
+            async for frame, event in failure_frames(run.id, failure, run.stop_reason or "error"):
+                again.append(frame, event)
+        else:
+            for frame in projection.frames(end_of(run)):
+                again.append(frame)
+    except PerdureError as error:  # deleted meanwhile
+        failure = error
+    again.finish(failure)
+
+
+async def _ended_run(db: Database, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
+    while True:
+        run, rows = await db.read(told_in, actor, run_id)
+        if run.completed_at:
+            return run, rows
+        await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,70 @@
+"""A request to an agent, and what is kept of it while its run is open: any process can go on with that."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from perdure.agents.schemas.types import MultitaskStrategy
+from perdure.chat.schemas import TurnOptions
+from perdure.content.codec import from_json, to_json
+from perdure.loop.approvals import Reply
+from perdure.messages.store import Draft
+from perdure.runs.store import RunRow
+from perdure.tenancy.actor import Actor
+
+NAMED = ("role", "name", "otid", "sender_id", "group_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the caller reads the run, and what becomes of it where nobody says so: `strategy`."""
+
+    run_type: str
+    tokens: bool = False
+    pings: bool = False
+    background: bool = False
+    strategy: MultitaskStrategy = "reject"
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks what, in which thread, and wishes to read it how."""
+
+    actor: Actor
+    thread_id: str
+    options: TurnOptions
+    delivery: Delivery
+    drafts: tuple[Draft, ...] = ()
+    reply: Reply | None = None
+
+    def stored(self, *, waiting: bool = False) -> dict[str, Any]:
+        """As plain values; with its messages as long as they wait to be said."""
+        kept: dict[str, Any] = {
+            "user_id": self.actor.user_id,
+            "options": self.options.model_dump(mode="json", exclude_unset=True),
+            "delivery": asdict(self.delivery),
+        }
+        if waiting:
+            kept["drafts"] = [_stored_draft(draft) for draft in self.drafts]
+        return kept
+
+
+def asked_in(run: RunRow, request: Mapping[str, Any]) -> Asked:
+    """The request of an open run again."""
+    return Asked(
+        Actor(run.organization_id, request["user_id"]),
+        run.thread_id,
+        TurnOptions.model_validate(request["options"]),
+        Delivery(**request["delivery"]),
+        tuple(map(_draft, request.get("drafts", ()))),
+    )
+
+
+def _draft(stored: Mapping[str, Any]) -> Draft:
+    named = {name: stored[name] for name in NAMED}
+    return Draft(parts=from_json(stored["parts"]), **named)
+
+
+def _stored_draft(draft: Draft) -> dict[str, Any]:
+    return {name: getattr(draft, name) for name in NAMED} | {"parts": to_json(draft.parts)}

@@ -1,0 +1,286 @@
+"""Works on runs: those just accepted, those that wait for their thread, those a crash interrupted."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+
+from perdure.agents.conversations.place import Place, find
+from perdure.agents.model_settings import context_window
+from perdure.chat.callbacks import Callbacks, checked
+from perdure.chat.frames import failure_frames, ping, projection_of
+from perdure.chat.requests import Asked, asked_in
+from perdure.chat.schemas import ClientTool
+from perdure.kit.clock import now
+from perdure.kit.errors import PerdureError, Unavailable
+from perdure.kit.ids import new_id
+from perdure.loop import save
+from perdure.loop.approvals import PendingApproval
+from perdure.loop.decide import Progress
+from perdure.loop.events import Ended, TurnFailed
+from perdure.loop.order import Environment, Order, new_step
+from perdure.loop.save import AgentChanged, Intake, RunEnd, TurnState
+from perdure.loop.stops import error_type_of, stop_reason_of, words_of
+from perdure.loop.turn import Turn, called_in
+from perdure.providers.base import ToolSpec
+from perdure.providers.catalog import Models
+from perdure.providers.entries import ResolvedModel
+from perdure.runs import leases
+from perdure.runs.leases import Hold, LeaseLost, Taken
+from perdure.runs.live import LiveRun
+from perdure.runs.runner import Frames, OnFailure, Runner
+from perdure.runs.stop import Stop, Stopped
+from perdure.runs.store import RunRow, Tokens
+from perdure.tenancy.actor import Actor
+
+log = logging.getLogger(__name__)
+
+MOST_SEEN = 10_000
+MOST_ATTEMPTS = 3
+LOOK_SECONDS = 0.25
+Begin = Callable[[], Awaitable[Turn | None]]
+
+
+class GivenUp(Unavailable):
+    """A run that process after process did not survive, or that nothing was kept of to go on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request made ready to be accepted."""
+
+    place: Place
+    model: ResolvedModel
+    intake: Intake
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Makes turns of requests and hands them to the runner."""
+
+    env: Environment
+    models: Models
+    runner: Runner
+    callbacks: Callbacks
+    seen: dict[tuple[str, str], Place] = field(default_factory=dict[tuple[str, str], Place])
+
+    async def place_of(self, actor: Actor, thread_id: str) -> Place:
+        """Where a thread belongs; remembered, so that the next message needs no reading before it."""
+        key = (actor.organization_id, thread_id)
+        if (place := self.seen.get(key)) is None:
+            place = await self.env.db.read(find, actor, thread_id)
+            if len(self.seen) >= MOST_SEEN:
+                self.seen.clear()
+            self.seen[key] = place
+        return place
+
+    def forget(self, asked: Asked) -> None:
+        """What was remembered of a thread has changed."""
+        self.seen.pop((asked.actor.organization_id, asked.thread_id), None)
+
+    async def prepare(self, asked: Asked, run: RunRow | None = None, hold: Hold | None = None) -> Prepared:
+        """Find the model of a request and make it ready, as a new run or for one there is."""
+        place = await self.place_of(asked.actor, asked.thread_id)
+        agent = place.agent
+        model = await self.models.resolve(asked.actor, asked.options.override_model or agent.model)
+        run = run or new_run(asked, place)
+        intake = Intake(
+            actor=asked.actor,
+            run=run,
+            hold=hold or Hold(run.id, self.env.lease),
+            step=new_step(run, model, context_window(agent.context_window_limit, model.context_window)),
+            provider_type=model.provider_type,
+            drafts=asked.drafts,
+            reply=asked.reply,
+            assumed=agent,
+            request=asked.stored(),
+        )
+        return Prepared(place, model, intake)
+
+    def work(self, asked: Asked, prepared: Prepared, state: TurnState) -> LiveRun:
+        """Work on a request that was accepted."""
+        intake = prepared.intake
+        live = LiveRun(intake.run.id, thread_id=asked.thread_id, durable=asked.delivery.background)
+
+        async def begin() -> Turn:
+            return self._turn(asked, prepared, state, live.stop)
+
+        return self._drive(live, asked, intake.run, intake.hold, begin)
+
+    def wait(self, asked: Asked, run: RunRow, hold: Hold) -> LiveRun:
+        """Work on a request when its thread is free and all that came before it are done."""
+        live = LiveRun(run.id, thread_id=asked.thread_id, durable=True)
+        return self._drive(live, asked, run, hold, lambda: self._in_line(asked, run, hold, live.stop))
+
+    async def take_over(self) -> None:
+        """Go on with all runs whose process went silent."""
+        if await self.env.db.read(leases.has_orphans):
+            for taken in await self.env.db.write(leases.take_over, self.env.lease):
+                self.go_on(taken)
+
+    def go_on(self, taken: Taken) -> LiveRun:
+        """Work on a run whose process is gone, from where it stood."""
+        run, hold = taken.run, taken.hold
+        log.info("a run goes on", extra={"run_id": run.id, "attempt": hold.attempt})
+        live = LiveRun(run.id, thread_id=run.thread_id, durable=True)
+        if taken.cancel_requested:
+            live.stop.request()
+        if taken.request is None or hold.attempt > MOST_ATTEMPTS:
+            return self.runner.drive(live, _given_up(run), self._failed(run, hold))
+        asked = asked_in(run, taken.request)
+        if run.status == "created":
+            return self._drive(live, asked, run, hold, lambda: self._in_line(asked, run, hold, live.stop))
+        return self._drive(live, asked, run, hold, lambda: self._as_it_stood(asked, run, hold, live.stop))
+
+    def _drive(self, live: LiveRun, asked: Asked, run: RunRow, hold: Hold, begin: Begin) -> LiveRun:
+        self.runner.drive(live, _frames(asked, run, begin), self._failed(run, hold))
+        if run.callback_url:
+            self.callbacks.wake_after(live)
+        return live
+
+    def _turn(
+        self, asked: Asked, prepared: Prepared, state: TurnState, stop: Stop, stood: "Stood | None" = None
+    ) -> Turn:
+        options = asked.options
+        theirs = tuple(map(client_tool, options.client_tools or ()))
+        run = prepared.intake.run
+        order = Order(run, prepared.model, options.max_steps, options.override_system, theirs)
+        stood = stood or Stood()
+        return Turn(
+            self.env,
+            order,
+            state,
+            prepared.intake.step,
+            stop,
+            progress=stood.progress,
+            tokens=stood.tokens,
+            steps=stood.steps,
+        )
+
+    async def _in_line(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn | None:
+        """The turn of a run that waited; None if it was cancelled before it could begin."""
+        freed = self.runner.next_end(run.thread_id)
+        while True:
+            if turn := await self._try_to_begin(asked, run, hold, stop):
+                return turn
+            try:
+                with stop.interruptible():
+                    await asyncio.wait([freed], timeout=LOOK_SECONDS)
+            except Stopped:
+                await self.env.db.write(save.withdraw, hold)
+                return None
+            if freed.done():
+                freed = self.runner.next_end(run.thread_id)
+
+    async def _try_to_begin(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn | None:
+        db = self.env.db
+        if not await db.read(leases.is_next, run.thread_id, run.id):
+            return None
+        try:
+            prepared = await self.prepare(asked, run, hold)
+        except PerdureError as error:
+            end = RunEnd(stop_reason_of(error), {}, told_of(error))
+            if await db.write(save.decline, asked.actor, run, hold, asked.drafts, end):
+                raise TurnFailed(end.stop_reason, error) from error
+            return None
+        try:
+            state = await db.write(save.start, prepared.intake)
+        except AgentChanged:
+            self.forget(asked)
+            return None
+        except PendingApproval:  # what came before asks for it; this waits until somebody has answered
+            return None
+        return self._turn(asked, prepared, state, stop) if state else None
+
+    async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:
+        prepared = await self.prepare(asked, run, hold)
+        prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
+        resumed = await self.env.db.write(save.resume, prepared.intake, self.env.dispatcher.repeatable)
+        progress = Progress(history=called_in(resumed.state.context, run.id))
+        stood = Stood(progress, resumed.tokens, resumed.steps)
+        return self._turn(asked, prepared, resumed.state, stop, stood)
+
+    def _failed(self, run: RunRow, hold: Hold) -> OnFailure:
+        async def failed(error: Exception) -> Frames:
+            return failure_frames(run.id, error, await self._ended(run, hold, error))
+
+        return failed
+
+    async def _ended(self, run: RunRow, hold: Hold, error: Exception) -> str:
+        """Make sure a failed run has its end stored; returns why it stopped."""
+        if isinstance(error, TurnFailed):
+            return error.stop_reason
+        log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
+        try:
+            await self.env.db.write(leases.break_off, hold, error=told_of(error))
+        except LeaseLost:
+            pass  # it was ended by another, or deleted
+        except Exception:
+            log.exception("the end of a run could not be stored; its lease will run out")
+        return "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How far a turn had come."""
+
+    progress: Progress = field(default_factory=Progress)
+    tokens: Tokens = field(default_factory=Tokens)
+    steps: int = 0
+
+
+def new_run(asked: Asked, place: Place) -> RunRow:
+    """A run about to be claimed."""
+    options, began, callback_url = asked.options, now(), checked(asked.delivery.callback_url)
+    return RunRow(
+        id=new_id("run"),
+        organization_id=asked.actor.organization_id,
+        agent_id=place.agent.id,
+        thread_id=place.thread_id,
+        conversation_id=place.conversation_id,
+        status="running",
+        background=asked.delivery.background,
+        created_at=began,
+        callback_url=callback_url,
+        callback_due=began if callback_url else None,
+        metadata={"run_type": asked.delivery.run_type},
+        request_config={
+            "use_assistant_message": options.use_assistant_message,
+            "assistant_message_tool_name": options.assistant_message_tool_name,
+            "assistant_message_tool_kwarg": options.assistant_message_tool_kwarg,
+            "include_return_message_types": options.include_return_message_types,
+        },
+    )
+
+
+def client_tool(tool: ClientTool) -> ToolSpec:
+    """A tool of the client's as the model sees it."""
+    parameters = tool.parameters or {"type": "object", "properties": {}}
+    return ToolSpec(tool.name, tool.description or tool.name, parameters)
+
+
+def told_of(error: Exception) -> dict[str, str]:
+    """What is kept of a failure."""
+    return {"error_type": error_type_of(error), "message": words_of(error)}
+
+
+async def _frames(asked: Asked, run: RunRow, begin: Begin) -> Frames:
+    if asked.delivery.pings and run.attempt == 1:
+        yield ping(run.id), None
+    turn = await begin()
+    if turn is None:
+        for frame in projection_of(asked.options, asked.delivery, run.id).frames(Ended.withdrawn()):
+            yield frame, None
+        return
+    projection = projection_of(asked.options, asked.delivery, run.id, turn.state.agent.agent_type)
+    async with aclosing(turn.run()) as events:
+        async for event in events:
+            for frame in projection.frames(event):
+                yield frame, None
+
+
+async def _given_up(run: RunRow) -> Frames:
+    """The frames of a run that is not tried again: none but its failure."""
+    raise GivenUp(f"The server stopped while it worked on this run, {run.attempt - 1} times.")
+    yield  # a generator

@@ -1,0 +1,269 @@
+"""Who works on a run: claims, the queue of a thread, leases. Units of work.
+
+An open run is `created` (it waits for its thread) or `running`; one process holds it, by a lease
+that it keeps renewing. Who loses the lease loses the run: every write of a run names its holder and
+the attempt, so a process that was thought dead cannot write into a history that another went on with.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
+
+from perdure.db.rows import fields_of, picked
+from perdure.kit.clock import now
+from perdure.kit.errors import Conflict, Unavailable
+from perdure.kit.ids import new_id
+from perdure.kit.text import storable
+from perdure.runs.store import RunRow, fail_steps, status_of
+from perdure.runs.tables import runs
+from perdure.tenancy.actor import Actor
+
+BUSY = (
+    "Cannot send a new message: another request is currently being processed for this conversation. "
+    "Wait for it to finish, or cancel it."
+)
+# As text, so that both databases see that the partial index applies.
+OPEN: ColumnElement[Any] = literal_column("runs.status IN ('created', 'running')")
+# Statements of the hot path are built once: building one costs about as much as running it.
+INSERT_RUN = insert(runs)
+SELECT_OPEN = (
+    select(runs.c.id, runs.c.status, runs.c.attempt, runs.c.lease_expires)
+    .where(runs.c.thread_id == bindparam("thread_id"), OPEN)
+    .order_by(runs.c.created_at)
+)
+# Updates without values take them from the parameters: built once, they cost a tenth.
+UPDATE_HELD = update(runs).where(
+    runs.c.id == bindparam("of"),
+    OPEN,
+    runs.c.lease_owner == bindparam("holder"),
+    runs.c.attempt == bindparam("trial"),
+)
+
+
+class LeaseLost(Unavailable):
+    """Another process took the run over, or it has ended."""
+
+
+class QueueFull(Conflict):
+    """Too many requests wait for this thread already."""
+
+
+class ThreadBusy(Conflict):
+    """Another run is writing this history, or waits to.
+
+    `recovering`: nobody listens to that run any more; it only ends what a crash interrupted.
+    """
+
+    def __init__(self, run_id: str, *, recovering: bool = False):
+        super().__init__(BUSY, run_id=run_id)
+        self.run_id = run_id
+        self.recovering = recovering
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A process, and for how long it holds runs before it must say that it is still there."""
+
+    owner: str
+    seconds: float
+
+    def expires(self) -> datetime:
+        return now() + timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A run held under a lease, for the n-th attempt at it."""
+
+    run_id: str
+    lease: Lease
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A run taken over from a process that is gone, and the request it came from."""
+
+    run: RunRow
+    hold: Hold
+    request: Mapping[str, Any] | None
+    cancel_requested: bool
+
+
+def claim(
+    conn: Connection,
+    run: RunRow,
+    lease: Lease,
+    request: Mapping[str, Any] | None = None,
+    *,
+    ahead: bool = False,
+) -> None:
+    """Insert a run already running; `ThreadBusy` while another one is, or waits (unless `ahead` of those)."""
+    other = _first_open(conn, run.thread_id)
+    if other and (other.status == "running" or not ahead):
+        raise ThreadBusy(other.id, recovering=other.attempt > 1 or other.lease_expires < now())
+    _insert(conn, run, lease, request)
+
+
+def reserve(conn: Connection, actor: Actor, agent_id: str, thread_id: str, lease: Lease) -> Hold:
+    """Claim a thread for work on its history that is no turn; `ThreadBusy` while a run has it.
+
+    `store.delete_run` gives it back.
+    """
+    claimed = RunRow(
+        id=new_id("run"),
+        organization_id=actor.organization_id,
+        agent_id=agent_id,
+        thread_id=thread_id,
+        status="running",
+        background=False,
+        created_at=now(),
+    )
+    claim(conn, claimed, lease)
+    return Hold(claimed.id, lease)
+
+
+def enqueue(conn: Connection, run: RunRow, lease: Lease, request: Mapping[str, Any], *, limit: int) -> None:
+    """Insert a run that waits for its thread; `QueueFull` when `limit` others wait."""
+    waiting = select(func.count()).where(runs.c.thread_id == run.thread_id, runs.c.status == "created", OPEN)
+    if conn.execute(waiting).scalar_one() >= limit:
+        raise QueueFull(f"{limit} messages wait for this conversation already; send this one later.")
+    _insert(conn, run, lease, request)
+
+
+def _insert(conn: Connection, run: RunRow, lease: Lease, request: Mapping[str, Any] | None) -> None:
+    values = {name: getattr(run, name) for name in fields_of(RunRow)}
+    values["request_config"] = storable(values["request_config"])
+    held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "request": storable(request)}
+    conn.execute(INSERT_RUN, values | held)
+
+
+def waiting_with(conn: Connection, thread_id: str, otids: Sequence[str]) -> str | None:
+    """The run that waits in a thread to say messages with just these otids."""
+    waiting = select(runs.c.id, runs.c.request).where(runs.c.thread_id == thread_id, OPEN)
+    for row in conn.execute(waiting.where(runs.c.status == "created")):
+        request: Mapping[str, Any] = row.request or {}
+        if [draft.get("otid") for draft in request.get("drafts", ())] == list(otids):
+            return row.id
+    return None
+
+
+def is_next(conn: Connection, thread_id: str, run_id: str) -> bool:
+    """Whether the thread is free and this run the first of those that wait for it."""
+    first = _first_open(conn, thread_id)
+    return first is not None and first.id == run_id
+
+
+def _first_open(conn: Connection, thread_id: str) -> Any:
+    """The run at work in a thread, else the first in line."""
+    found = conn.execute(SELECT_OPEN, {"thread_id": thread_id}).all()
+    return next((row for row in found if row.status == "running"), found[0] if found else None)
+
+
+def start(conn: Connection, thread_id: str, held: Hold) -> bool:
+    """Begin a run that waited, if it is its turn; `LeaseLost` if it is not ours any more."""
+    if not is_next(conn, thread_id, held.run_id):
+        _write_held(conn, held, {"lease_expires": held.lease.expires()})
+        return False
+    _write_held(conn, held, {"status": "running", "lease_expires": held.lease.expires()})
+    return True
+
+
+def forget_input(conn: Connection, held: Hold, request: Mapping[str, Any]) -> None:
+    """Keep of a request only this: its input is stored as messages now."""
+    _write_held(conn, held, {"request": storable(request)})
+
+
+def renew(conn: Connection, lease: Lease, ids: Sequence[str]) -> set[str]:
+    """Extend the lease of these runs; returns those still held."""
+    renewed = conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(ids), OPEN, runs.c.lease_owner == lease.owner)
+        .values(lease_expires=lease.expires())
+        .returning(runs.c.id)
+    )
+    return set(renewed.scalars())
+
+
+def release(conn: Connection, lease: Lease, ids: Sequence[str]) -> None:
+    """Let others take these runs over at once."""
+    conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(ids), OPEN, runs.c.lease_owner == lease.owner)
+        .values(lease_expires=now())
+    )
+
+
+def has_orphans(conn: Connection) -> bool:
+    """Whether there is a run whose process went silent."""
+    silent = select(runs.c.id).where(OPEN, runs.c.lease_expires < now()).limit(1)
+    return conn.execute(silent).first() is not None
+
+
+def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, limit: int = 50) -> list[Taken]:
+    """Take over open runs whose process went silent, oldest first.
+
+    `earlier` begins the owners of an earlier life of this very server: they are known to be gone.
+    """
+    gone = runs.c.lease_expires < now()
+    if earlier:
+        ours = runs.c.lease_owner.startswith(earlier, autoescape=True) & (runs.c.lease_owner != lease.owner)
+        gone = or_(gone, ours)
+    oldest = select(runs.c.id).where(OPEN, gone).order_by(runs.c.created_at).limit(limit)
+    taken = conn.execute(
+        update(runs)
+        .where(runs.c.id.in_(list(conn.execute(oldest).scalars())), OPEN, gone)
+        .values(lease_owner=lease.owner, lease_expires=lease.expires(), attempt=runs.c.attempt + 1)
+        .returning(*runs.c)
+    )
+    rows = sorted(taken, key=lambda row: row.created_at)
+    return [
+        Taken(picked(RunRow, row), Hold(row.id, lease, row.attempt), row.request, row.cancel_requested)
+        for row in rows
+    ]
+
+
+def keep(conn: Connection, held: Hold) -> None:
+    """Make sure the run is still ours, in the transaction that writes for it."""
+    _write_held(conn, held, {"lease_expires": held.lease.expires()})
+
+
+def finish(
+    conn: Connection,
+    held: Hold,
+    *,
+    stop_reason: str,
+    usage: Mapping[str, Any],
+    error: Mapping[str, Any] | None = None,
+    ttft_ns: int | None = None,
+    total_duration_ns: int | None = None,
+) -> None:
+    """End a run for good; `LeaseLost` if it is not ours any more."""
+    done = {
+        "status": status_of(stop_reason),
+        "stop_reason": stop_reason,
+        "usage": dict(usage),
+        "error": storable(dict(error)) if error else None,
+        "ttft_ns": ttft_ns,
+        "total_duration_ns": total_duration_ns,
+        "completed_at": now(),
+        "lease_owner": None,
+        "lease_expires": None,
+    }
+    _write_held(conn, held, done)
+
+
+def break_off(conn: Connection, held: Hold, *, error: Mapping[str, Any]) -> None:
+    """End a run that broke, with the step it was at; `LeaseLost` if it is not ours any more."""
+    finish(conn, held, stop_reason="error", usage={}, error=error)
+    fail_steps(conn, [held.run_id], error["error_type"])
+
+
+def _write_held(conn: Connection, held: Hold, values: Mapping[str, Any]) -> None:
+    """Change a run if it is still ours; `LeaseLost` if not."""
+    known = {"of": held.run_id, "holder": held.lease.owner, "trial": held.attempt}
+    if conn.execute(UPDATE_HELD, known | dict(values)).rowcount != 1:
+        raise LeaseLost(f"Run {held.run_id} is no longer worked on by this server.")
