@@ -1,7 +1,7 @@
 """A real server in a process of its own, so that it can be killed; may kill itself at a save point.
 
-Run as a program: `server_process.py HOME DATABASE_URL POINT LEASE_SECONDS`. POINT counts the writes of a turn from 0;
-`2.before` dies just before the third is begun, `2.after` just after it is committed.
+Run as a program: `server_process.py HOME DATABASE_URL POINT LEASE_SECONDS`. POINT counts the writes of a
+turn from 0; `2.before` dies just before the third is begun, `2.after` just after it is committed.
 """
 
 import asyncio

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.runs.test_store import DEAD, MINE, run_of
+from tests.runs.test_leases import GONE
+from tests.runs.test_store import MINE, run_of
 
 from perdure.kit.clock import now
-from perdure.runs import store
+from perdure.runs import leases, store
 from perdure.runs.callbacks import Due, any_due, note_try, take_due
 from perdure.runs.cancel import request_cancel
+from perdure.runs.leases import Hold
 from perdure.runs.store import RunRow
 from perdure.runs.tables import runs
 
@@ -32,7 +34,7 @@ def shared_database(database):
 
 async def claimed(db: Any, actor: Any, agent_id: str, lease: Any = MINE) -> RunRow:
     run = run_of(actor, agent_id, callback_url=URL, callback_due=now())
-    await db.write(store.claim, run, lease)
+    await db.write(leases.claim, run, lease)
     return run
 
 
@@ -42,7 +44,7 @@ async def take(db: Any, *, moment: datetime | None = None, seconds: float = 60, 
 
 
 async def ended(db: Any, run: RunRow) -> None:
-    await db.write(store.finish, run.id, MINE, stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
 
 
 async def test_a_callback_is_due_when_its_run_has_ended(db, actor, agent_id):
@@ -56,7 +58,7 @@ async def test_a_callback_is_due_when_its_run_has_ended(db, actor, agent_id):
 
 
 async def test_however_a_run_ends_its_callback_is_due(db, actor, agent_id):
-    dead = await claimed(db, actor, agent_id, DEAD)
+    dead = await claimed(db, actor, agent_id, GONE)
     await db.write(request_cancel, actor, agent_id, [dead.id])
     (due,) = await take(db)
     assert (due.run.id, due.run.status) == (dead.id, "cancelled")
@@ -64,7 +66,7 @@ async def test_however_a_run_ends_its_callback_is_due(db, actor, agent_id):
 
 async def test_a_run_without_callback_owes_none(db, actor, agent_id):
     run = run_of(actor, agent_id)
-    await db.write(store.claim, run, MINE)
+    await db.write(leases.claim, run, MINE)
     await ended(db, run)
     assert await take(db) == []
 

@@ -50,8 +50,10 @@ class Asked:
         return kept
 
 
-def asked_in(run: RunRow, request: Mapping[str, Any]) -> Asked:
-    """The request of an open run again."""
+def asked_in(run: RunRow, request: Mapping[str, Any] | None) -> Asked:
+    """The request of an open run again; an empty one where nothing was kept of it."""
+    if request is None:
+        return Asked(Actor(run.organization_id), run.thread_id, TurnOptions(), Delivery(""))
     return Asked(
         Actor(run.organization_id, request["user_id"]),
         run.thread_id,

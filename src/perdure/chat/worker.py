@@ -126,9 +126,9 @@ class Worker:
         live = LiveRun(run.id, thread_id=run.thread_id, durable=True)
         if taken.cancel_requested:
             live.stop.request()
-        if taken.request is None or hold.attempt > MOST_ATTEMPTS:
-            return self.runner.drive(live, _given_up(run), self._failed(run, hold))
         asked = asked_in(run, taken.request)
+        if taken.request is None or hold.attempt > MOST_ATTEMPTS:
+            return self._drive(live, asked, run, hold, lambda: _give_up(hold))
         if run.status == "created":
             return self._drive(live, asked, run, hold, lambda: self._in_line(asked, run, hold, live.stop))
         return self._drive(live, asked, run, hold, lambda: self._as_it_stood(asked, run, hold, live.stop))
@@ -280,7 +280,5 @@ async def _frames(asked: Asked, run: RunRow, begin: Begin) -> Frames:
                 yield frame, None
 
 
-async def _given_up(run: RunRow) -> Frames:
-    """The frames of a run that is not tried again: none but its failure."""
-    raise GivenUp(f"The server stopped while it worked on this run, {run.attempt - 1} times.")
-    yield  # a generator
+async def _give_up(hold: Hold) -> Turn | None:
+    raise GivenUp(f"The server stopped while it worked on this run, {hold.attempt - 1} times.")
