@@ -53,7 +53,7 @@ class Asked:
 def asked_in(run: RunRow, request: Mapping[str, Any] | None) -> Asked:
     """The request of an open run again; an empty one where nothing was kept of it."""
     if request is None:
-        return Asked(Actor(run.organization_id), run.thread_id, TurnOptions(), Delivery(""))
+        return Asked(Actor(run.organization_id), run.thread_id, TurnOptions.model_validate({}), Delivery(""))
     return Asked(
         Actor(run.organization_id, request["user_id"]),
         run.thread_id,
