@@ -50,6 +50,7 @@ from perdure.tenancy.keyring import KeyRing
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 60.0
+BREATH_SECONDS = 0.1  # whoever waits for the server's start is answered before imports take its processor
 PATIENCE_SECONDS = 3.0  # how long a request waits for a list that may know its model by now
 ASK_AGAIN = timedelta(seconds=10)
 MOST_RESOLVED = 1000
@@ -111,6 +112,7 @@ class Models:
         await asyncio.gather(self.directory.view(Actor()), asyncio.to_thread(_load, types))
 
     async def _keep_fresh(self) -> None:
+        await asyncio.sleep(BREATH_SECONDS)
         with contextlib.suppress(SQLAlchemyError, OSError):
             await self.warm()
         while True:

@@ -61,8 +61,8 @@ def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None =
         redirect_slashes=False,
         separate_input_output_schemas=False,
     )
-    for router in ROUTERS:
-        app.include_router(router)
+    for router in ROUTERS:  # as they are: included, every route would be built once more by the first request
+        app.router.routes.extend(router.routes)
     errors.install(app)
     app.add_middleware(OneSpelling, roots=declared_paths(ROUTERS))
     if settings.log.requests:

@@ -9,14 +9,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 def declared_paths(routers: Iterable[APIRouter]) -> set[str]:
-    """The paths of all routes of these routers and of those they include."""
-    paths: set[str] = set()
-    for router in routers:
-        paths |= {route.path for route in router.routes if isinstance(route, APIRoute)}
-        paths |= declared_paths(
-            inner for route in router.routes if (inner := getattr(route, "original_router", None))
-        )
-    return paths
+    """The paths of all routes of these routers."""
+    return {route.path for router in routers for route in router.routes if isinstance(route, APIRoute)}
 
 
 class OneSpelling:
