@@ -1,15 +1,17 @@
 """Which agents a list or a count is about."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request
 from sqlalchemy import ColumnElement, Connection, Select, false, func, select
 
 from perdure.agents.parts import AgentParts, gather
 from perdure.agents.schemas.types import Include, StopReason
 from perdure.agents.store import agent_row
 from perdure.agents.tables import agents, agents_blocks, agents_tags
+from perdure.kit.clock import now
 from perdure.kit.errors import Unprocessable
 from perdure.kit.paging import Page, paginate
 from perdure.tenancy.actor import Actor, is_owned, owned
@@ -96,7 +98,13 @@ async def _read_include(include: Annotated[list[Include] | None, Query()] = None
     return tuple(include or ())
 
 
+async def _asked_since(request: Request) -> datetime | None:
+    limit: timedelta | None = request.app.state.approval_limit
+    return now() - limit if limit else None
+
+
 Filters = Annotated[AgentFilters, Depends(_read_filters)]
+AskedSince = Annotated[datetime | None, Depends(_asked_since)]  # older requests for approval have expired
 Included = Annotated[tuple[str, ...], Depends(_read_include)]
 
 

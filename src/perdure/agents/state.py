@@ -1,6 +1,7 @@
 """From an agent's rows to what clients see."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from perdure.agents.compaction import compaction_in_force
 from perdure.agents.model_facts import ModelFacts, describe, wire_llm_config, wire_settings
@@ -18,21 +19,28 @@ from perdure.tools.rules import parse_rules
 from perdure.tools.schemas import tool_of
 
 
-async def states_of(models: Models, actor: Actor, found: Sequence[AgentParts]) -> list[AgentState]:
-    """Agents as clients see them."""
+async def states_of(
+    models: Models, actor: Actor, found: Sequence[AgentParts], asked_since: datetime | None = None
+) -> list[AgentState]:
+    """Agents as clients see them; requests for approval from before `asked_since` have expired."""
     facts = await describe(models, actor, (parts.agent.model for parts in found))
-    return [state_of(parts, facts[parts.agent.model]) for parts in found]
+    return [state_of(parts, facts[parts.agent.model], asked_since) for parts in found]
 
 
 async def read_state(
-    db: Database, models: Models, actor: Actor, agent_id: str, include: Collection[str] = ALL
+    db: Database,
+    models: Models,
+    actor: Actor,
+    agent_id: str,
+    include: Collection[str] = ALL,
+    asked_since: datetime | None = None,
 ) -> AgentState:
     """One agent as clients see it now, with the relations included."""
     found = await db.read(parts_of, actor, agent_id, include)
-    return (await states_of(models, actor, [found]))[0]
+    return (await states_of(models, actor, [found], asked_since))[0]
 
 
-def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
+def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None = None) -> AgentState:
     """An agent as clients see it: what is in force, not only what was named."""
     agent = parts.agent
     blocks = [wire_block(block) for block in parts.blocks]
@@ -61,7 +69,7 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
         tags=parts.tags,
         secrets=secrets,
         tool_exec_environment_variables=secrets,
-        pending_approval=_request(parts.pending) if parts.pending else None,
+        pending_approval=_request(parts.pending, asked_since),
         project_id=agent.project_id,
         template_id=agent.template_id,
         base_template_id=agent.base_template_id,
@@ -84,7 +92,9 @@ def state_of(parts: AgentParts, facts: ModelFacts) -> AgentState:
     )
 
 
-def _request(pending: Pending) -> ApprovalRequestMessage | None:
+def _request(pending: Pending | None, asked_since: datetime | None) -> ApprovalRequestMessage | None:
     """The request that waits for an answer, as it was sent."""
+    if pending is None or pending.is_expired(asked_since):
+        return None
     shown = render(pending.request)
     return next((message for message in shown if isinstance(message, ApprovalRequestMessage)), None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from perdure.content.parts import ToolCall, calls_of
 from perdure.messages.store import MessageRow
@@ -19,6 +20,10 @@ class Pending:
     def calls(self) -> tuple[ToolCall, ...]:
         """All calls of the step, in the order of the model."""
         return (*self.free, *self.asked)
+
+    def is_expired(self, since: datetime | None) -> bool:
+        """Whether it was asked before this moment, from which on requests count; None means ever."""
+        return since is not None and self.request.created_at < since
 
 
 def pending_in(rows: Sequence[MessageRow]) -> Pending | None:

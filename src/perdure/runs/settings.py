@@ -1,5 +1,7 @@
 """What a person may set about runs. Plain values; `perdure.config` reads them."""
 
+from datetime import timedelta
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -30,3 +32,14 @@ class RunSettings(BaseModel):
         gt=0,
         description="The pause before a callback's second try; each further pause is five times as long.",
     )
+    approval_hours: float | None = Field(
+        default=None,
+        gt=0,
+        description="How long calls wait for approval; then they count as denied, and the next message is taken. Unset, "
+        "they wait for ever.",
+    )
+
+    @property
+    def approval_limit(self) -> timedelta | None:
+        """How long calls wait for approval, if not for ever."""
+        return timedelta(hours=self.approval_hours) if self.approval_hours else None

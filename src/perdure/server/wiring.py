@@ -98,6 +98,7 @@ class Wiring:
                 await part.start()
                 stack.push_async_callback(part.close)
         app.state.settings = settings
+        app.state.approval_limit = settings.runs.approval_limit
         app.state.db = db
         app.state.keyring = ring
         app.state.models = models

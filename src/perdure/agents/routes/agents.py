@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from perdure.agents import secrets
 from perdure.agents.create import plan_agent, store_agent
 from perdure.agents.delete import delete_agent
-from perdure.agents.filters import Filters, Included, count_agents, list_agents
+from perdure.agents.filters import AskedSince, Filters, Included, count_agents, list_agents
 from perdure.agents.schemas.agent import AgentState, Message
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.update import UpdateAgent
@@ -41,13 +41,14 @@ async def list_all(
     db: Db,
     actor: CurrentActor,
     models: CurrentModels,
+    asked_since: AskedSince,
     ascending: Annotated[bool, Query(json_schema_extra={"deprecated": True})] = False,
     sort_by: Annotated[str | None, Query(json_schema_extra={"deprecated": True})] = None,
 ) -> list[AgentState]:
     """A page of agents, newest first unless asked otherwise; relations only where included."""
     page = replace(page, order="asc" if ascending else page.order, order_by=page.order_by or sort_by)
     found = await db.read(list_agents, actor, filters, page, include)
-    return await states_of(models, actor, found)
+    return await states_of(models, actor, found, asked_since)
 
 
 @router.post("/")
@@ -61,10 +62,15 @@ async def create(body: CreateAgent, db: Db, actor: CurrentActor, models: Current
 
 @router.get("/{agent_id}")
 async def retrieve(
-    agent_id: AgentId, include: Included, db: Db, actor: CurrentActor, models: CurrentModels
+    agent_id: AgentId,
+    include: Included,
+    db: Db,
+    actor: CurrentActor,
+    models: CurrentModels,
+    asked_since: AskedSince,
 ) -> AgentState:
     """An agent; relations only where included."""
-    return await read_state(db, models, actor, agent_id, include)
+    return await read_state(db, models, actor, agent_id, include, asked_since)
 
 
 @router.patch("/{agent_id}")

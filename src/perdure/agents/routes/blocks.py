@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from perdure.agents import links
 from perdure.agents.blocks import block_labelled, change_block
-from perdure.agents.filters import AgentFilters, Included, list_agents
+from perdure.agents.filters import AgentFilters, AskedSince, Included, list_agents
 from perdure.agents.pages import blocks_page
 from perdure.agents.parts import parts_of
 from perdure.agents.schemas.agent import AgentState, Memory
@@ -83,8 +83,10 @@ async def list_agents_of_block(
     db: Db,
     actor: CurrentActor,
     models: CurrentModels,
+    asked_since: AskedSince,
 ) -> list[AgentState]:
     """The agents a block is attached to, hidden ones too."""
     await db.read(memory.get, actor, block_id)
     filters = AgentFilters(block_id=block_id, show_hidden_agents=True)
-    return await states_of(models, actor, await db.read(list_agents, actor, filters, page, include))
+    found = await db.read(list_agents, actor, filters, page, include)
+    return await states_of(models, actor, found, asked_since)
