@@ -35,8 +35,8 @@ class RunSettings(BaseModel):
     approval_hours: float | None = Field(
         default=None,
         gt=0,
-        description="How long calls wait for approval; then they count as denied, and the next message is taken. Unset, "
-        "they wait for ever.",
+        description="How long calls wait for approval. Then they count as denied, and the next message is "
+        "taken. Unset, they wait for ever.",
     )
 
     @property
