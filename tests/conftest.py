@@ -110,7 +110,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             "models": CatalogSettings(detect=False),
             "streams": {"ping_seconds": 0.2},
             "outbound": {"networks": ["127.0.0.0/8"], "seconds": 5},
-            "runs": {"callback_tries": 3, "callback_pause_seconds": 0.02},
+            "runs": {"callback_tries": 3, "callback_pause_seconds": 0.02, "approval_hours": 1},
         }
     )
     yield from serve(settings, ScriptedModel())

@@ -39,8 +39,8 @@ MISSING = {
     (
         "POST /v1/*/{}/messages*",
         "body",
-        "client_skills client_tools include_compaction_messages",
-    ): "skills of clients and compaction are the next issue",
+        "client_tools include_compaction_messages",
+    ): "compaction is the next issue",
     (
         "POST /v1/*/{}/messages*",
         "body",

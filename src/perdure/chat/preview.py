@@ -1,5 +1,6 @@
 """What a message would make the server send to the model, without sending or storing anything."""
 
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
 from perdure.chat.send import Sender
-from perdure.chat.worker import client_tool
+from perdure.chat.worker import client_tool, skills_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id
@@ -57,15 +58,22 @@ async def preview(sender: Sender, actor: Actor, thread_id: str, options: SendOpt
     place = await db.read(find, actor, thread_id)
     drafts = await fetch_images(drafts_of(options), sender.fetcher)
     model = await sender.models.resolve(actor, options.override_model or place.agent.model)
-    state = await db.read(foresee, actor, place, drafts, model.provider_type)
+    asked_since = sender.env.asked_since()
+    state = await db.read(foresee, actor, place, drafts, model.provider_type, asked_since)
     rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
     theirs = tuple(map(client_tool, options.client_tools or ()))
-    asking = ask(state, rules, Progress(), model, options.override_system, theirs)
+    skills = skills_of(options)
+    asking = ask(state, rules, Progress(), model, options.override_system, theirs, skills)
     return Response(orjson.dumps(body_of(model.client, asking.request)), media_type="application/json")
 
 
 def foresee(
-    conn: Connection, actor: Actor, place: Place, drafts: list[Draft], provider_type: str
+    conn: Connection,
+    actor: Actor,
+    place: Place,
+    drafts: list[Draft],
+    provider_type: str,
+    asked_since: datetime | None = None,
 ) -> TurnState:
     """What a turn would begin with if these messages were accepted now."""
     agent = place.agent
@@ -73,7 +81,7 @@ def foresee(
     context = messages.context(conn, thread.id)
     if agent.message_buffer_autoclear:
         context = context[:1]
-    _, first = opening(context, None, "", "")
+    _, first = opening(context, None, "", "", asked_since)
     return TurnState(
         hold=NOBODY,
         provider_type=provider_type,

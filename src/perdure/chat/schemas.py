@@ -88,6 +88,14 @@ class ClientTool(BaseModel):
     parameters: dict[str, Any] | None = None
 
 
+class ClientSkill(BaseModel):
+    """A skill in the client's environment: the model is told of it, and reads it with the client's tools."""
+
+    name: str
+    description: str
+    location: str = Field(description="Its path there, such as `skills/deploy/SKILL.md`.")
+
+
 class TurnOptions(BaseModel):
     """How a request wishes its turn to be: what is kept of a request while it is worked on."""
 
@@ -100,6 +108,9 @@ class TurnOptions(BaseModel):
     include_return_message_types: list[MessageType] | None = None
     client_tools: list[ClientTool] | None = Field(
         None, description="Tools of the client's own, for this request only."
+    )
+    client_skills: list[ClientSkill] | None = Field(
+        None, description="Skills of the client's own, shown to the model for this request only."
     )
     override_model: str | None = Field(None, description="Handle of the model for this request only.")
     override_system: str | None = Field(None, description="System prompt for this request only.")

@@ -11,7 +11,7 @@ from perdure.agents.model_settings import context_window
 from perdure.chat.callbacks import Callbacks, checked
 from perdure.chat.frames import failure_frames, ping, projection_of
 from perdure.chat.requests import Asked, asked_in
-from perdure.chat.schemas import ClientTool
+from perdure.chat.schemas import ClientTool, TurnOptions
 from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.kit.ids import new_id
@@ -21,6 +21,7 @@ from perdure.loop.decide import Progress
 from perdure.loop.events import Ended, TurnFailed
 from perdure.loop.order import Environment, Order, new_step
 from perdure.loop.save import AgentChanged, Intake, RunEnd, TurnState
+from perdure.loop.skills import Skill, available_skills
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.loop.turn import Turn, called_in
 from perdure.providers.base import ToolSpec
@@ -95,6 +96,7 @@ class Worker:
             reply=asked.reply,
             assumed=agent,
             request=asked.stored(),
+            asked_since=self.env.asked_since(),
         )
         return Prepared(place, model, intake)
 
@@ -143,9 +145,14 @@ class Worker:
         self, asked: Asked, prepared: Prepared, state: TurnState, stop: Stop, stood: "Stood | None" = None
     ) -> Turn:
         options = asked.options
-        theirs = tuple(map(client_tool, options.client_tools or ()))
-        run = prepared.intake.run
-        order = Order(run, prepared.model, options.max_steps, options.override_system, theirs)
+        order = Order(
+            run=prepared.intake.run,
+            model=prepared.model,
+            max_steps=options.max_steps,
+            system=options.override_system,
+            client_tools=tuple(map(client_tool, options.client_tools or ())),
+            skills=skills_of(options),
+        )
         stood = stood or Stood()
         return Turn(
             self.env,
@@ -258,6 +265,12 @@ def client_tool(tool: ClientTool) -> ToolSpec:
     """A tool of the client's as the model sees it."""
     parameters = tool.parameters or {"type": "object", "properties": {}}
     return ToolSpec(tool.name, tool.description or tool.name, parameters)
+
+
+def skills_of(options: TurnOptions) -> str:
+    """The section of the system prompt that tells of the client's skills."""
+    offered = options.client_skills or ()
+    return available_skills([Skill(skill.name, skill.description, skill.location) for skill in offered])
 
 
 def told_of(error: Exception) -> dict[str, str]:

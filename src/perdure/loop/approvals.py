@@ -12,8 +12,11 @@ from perdure.content.parts import Approval, Part, ToolCall, ToolReturn
 from perdure.kit.errors import Conflict, InvalidArgument
 from perdure.loop.answer import Answer
 from perdure.messages.pending import Pending
+from perdure.messages.store import Draft
 
 NOT_APPROVED = "This call was not approved: the conversation went on without an answer to the request."
+EXPIRED = "The request for approval expired before anybody answered it; the call was not run."
+WITHDRAWN = "The request for approval was cancelled before anybody answered it; the call was not run."
 NOTHING_PENDING = "Cannot process the approval: no tool call is currently awaiting approval."
 
 
@@ -101,6 +104,17 @@ def settle(pending: Pending | None, reply: Reply) -> Settlement:
     approved = {word.call_id for word in words if _approves(word)}
     run = (*pending.free, *(call for call in pending.asked if call.id in approved))
     return Settlement(pending.calls, run, known, words)
+
+
+def denial(pending: Pending, why: str) -> list[Draft]:
+    """The messages by which calls that wait are denied without a person's word, the free ones with them."""
+    asker = pending.request
+    words = tuple(Approval(call.id, False, why) for call in pending.asked)
+    returns = tuple(ToolReturn(call.id, call.name, why, "error") for call in pending.calls)
+    return [
+        Draft("approval", words, run_id=asker.run_id, step_id=asker.step_id),
+        Draft("tool", returns, run_id=asker.run_id, step_id=asker.step_id, is_err=True),
+    ]
 
 
 def _words(reply: Reply, pending: Pending) -> tuple[Approval | ToolReturn, ...]:

@@ -8,6 +8,7 @@ from perdure.loop.decide import Progress
 from perdure.loop.legacy import is_legacy, with_inner_parameters
 from perdure.loop.request import conversation
 from perdure.loop.save import TurnState
+from perdure.loop.skills import with_skills
 from perdure.providers.base import ModelRequest, ToolChoice, ToolSpec
 from perdure.providers.entries import ResolvedModel
 from perdure.tools.rules import Offer, ToolRules
@@ -33,10 +34,12 @@ def ask(
     model: ResolvedModel,
     system: str | None,
     client_tools: Sequence[ToolSpec] = (),
+    skills: str = "",
 ) -> Asking:
     """The request of a step; `system` takes the place of the compiled prompt for this turn.
 
-    `client_tools` are offered beside the agent's, and instead of those of the same name.
+    `client_tools` are offered beside the agent's, and instead of those of the same name; `skills` is the
+    section of the prompt that tells of the client's.
     """
     options = in_force(state.agent.model_settings)
     theirs = {tool.name for tool in client_tools}
@@ -47,7 +50,7 @@ def ask(
     window = context_window(state.agent.context_window_limit, model.context_window)
     request = ModelRequest(
         model=model.model,
-        system=system if system is not None else state.prompt,
+        system=with_skills(system if system is not None else state.prompt, skills),
         messages=conversation(
             [row for row in state.context if row.id != state.thread.prompt_message_id],
             timezone=state.agent.timezone,

@@ -1,6 +1,7 @@
 """What a turn is given: the long-lived things it needs, and what it is asked to do."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from perdure.db import Database
 from perdure.kit.clock import now
@@ -21,6 +22,11 @@ class Environment:
     dispatcher: Dispatcher
     lease: Lease
     traces: TraceLog | None = None
+    approval_limit: timedelta | None = None
+
+    def asked_since(self) -> datetime | None:
+        """The moment from which on requests for approval count; older ones have expired. None means ever."""
+        return now() - self.approval_limit if self.approval_limit else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Order:
     max_steps: int
     system: str | None = None
     client_tools: tuple[ToolSpec, ...] = ()
+    skills: str = ""
 
 
 def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:

@@ -7,6 +7,7 @@ conversation that can go on.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
@@ -16,10 +17,20 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
-from perdure.content.parts import Approval, returns_of, text_of
-from perdure.kit.errors import Conflict
-from perdure.loop.approvals import AlreadyAnswered, PendingApproval, Reply, Settlement, settle
-from perdure.loop.request import CANCELLED, cancelled, reopened, unanswered
+from perdure.content.parts import returns_of, text_of
+from perdure.kit.errors import Conflict, InvalidArgument
+from perdure.loop.approvals import (
+    EXPIRED,
+    NOTHING_PENDING,
+    WITHDRAWN,
+    AlreadyAnswered,
+    PendingApproval,
+    Reply,
+    Settlement,
+    denial,
+    settle,
+)
+from perdure.loop.request import reopened, unanswered
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow, Thread
@@ -51,7 +62,7 @@ class Intake:
     """A request to be taken on, and what was made ready for it.
 
     `assumed` is the agent that the model was chosen by; `request` is what another process needs to go
-    on with the run.
+    on with the run. Requests for approval from before `asked_since` have expired.
     """
 
     actor: Actor
@@ -63,6 +74,7 @@ class Intake:
     reply: Reply | None = None
     assumed: AgentRow | None = None
     request: Mapping[str, Any] | None = None
+    asked_since: datetime | None = None
 
 
 class AgentChanged(Conflict):
@@ -173,7 +185,7 @@ def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     if agent.message_buffer_autoclear:
         messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
     context = messages.context(conn, thread.id)
-    settlement, first = opening(context, new.reply, new.run.id, new.step.id)
+    settlement, first = opening(context, new.reply, new.run.id, new.step.id, new.asked_since)
     drafts = [*first, *_said_in(new.drafts, new.run.id, new.step.id)]
     thread, added = messages.append(conn, thread, drafts)
     return _loaded(conn, new, agent, thread, [*context, *added], settlement)
@@ -206,16 +218,25 @@ def _loaded(
 
 
 def opening(
-    context: Sequence[MessageRow], reply: Reply | None, run_id: str, step_id: str
+    context: Sequence[MessageRow],
+    reply: Reply | None,
+    run_id: str,
+    step_id: str,
+    asked_since: datetime | None = None,
 ) -> tuple[Settlement | None, list[Draft]]:
     """What a request settles of the calls left open before it, and the messages that say so."""
     waiting = pending_in(context)
+    expired = waiting if waiting and waiting.is_expired(asked_since) else None
     if reply:
+        if expired:
+            raise InvalidArgument(f"{NOTHING_PENDING} {EXPIRED}")
         if waiting is None:
             _refuse_again(context, reply)
         settlement = settle(waiting, reply)
         said = Draft("approval", settlement.words, otid=reply.otid, run_id=run_id, step_id=step_id)
         return settlement, [said]
+    if expired:
+        return None, denial(expired, EXPIRED)
     if waiting:
         raise PendingApproval(waiting)
     lost = unanswered(context)
@@ -241,16 +262,8 @@ def deny_pending(conn: Connection, actor: Actor, thread_id: str) -> str | None:
     waiting = pending_in(messages.context(conn, thread_id))
     if waiting is None:
         return None
-    asked = waiting.request
-    words = tuple(Approval(call.id, False, CANCELLED) for call in waiting.asked)
-    settled = settle(waiting, Reply(words))
-    held_back = cancelled(settled.run)
-    drafts = [
-        Draft("approval", words, run_id=asked.run_id, step_id=asked.step_id),
-        Draft("tool", settled.ordered(held_back), run_id=asked.run_id, step_id=asked.step_id, is_err=True),
-    ]
-    messages.append(conn, thread, drafts)
-    return asked.run_id
+    messages.append(conn, thread, denial(waiting, WITHDRAWN))
+    return waiting.request.run_id
 
 
 def _stored_prompt(thread: Thread, context: Sequence[MessageRow]) -> tuple[str, str] | None:

@@ -104,7 +104,15 @@ class Turn:
                     ended = isinstance(event, Ended)
         while not ended:
             order = self.order
-            asking = ask(self.state, self.rules, self.progress, order.model, order.system, order.client_tools)
+            asking = ask(
+                self.state,
+                self.rules,
+                self.progress,
+                order.model,
+                order.system,
+                order.client_tools,
+                order.skills,
+            )
             builder = AnswerBuilder(self.order.model.provider_type, asking.parallel, self._is_called)
             message_id = new_id("message")
             self._saying = (builder, message_id)

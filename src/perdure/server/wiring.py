@@ -92,7 +92,8 @@ class Wiring:
         traces = TraceLog(db) if settings.runs.trace else None
         fetcher = Fetcher(settings.outbound)
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
-        worker = Worker(Environment(db, dispatcher, lease, traces), models, runner, callbacks)
+        environment = Environment(db, dispatcher, lease, traces, settings.runs.approval_limit)
+        worker = Worker(environment, models, runner, callbacks)
         for part in (models, traces, callbacks, runner, Takeover(worker, left_open)):
             if part:
                 await part.start()
