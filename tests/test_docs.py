@@ -7,6 +7,8 @@ import pytest
 import typer
 
 from perdure.cli.main import app
+from perdure.tenancy.keys import list_keys
+from perdure.tenancy.signing import signing_secret
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -22,8 +24,17 @@ def fenced(page: Path, language: str) -> list[str]:
 def run_examples(page: Path, live, api_key, monkeypatch) -> None:
     """Run all Python of a page as one program against a live server."""
     monkeypatch.setenv("LETTA_API_KEY", api_key)
+    monkeypatch.setenv(
+        "WEBHOOK_SECRET", live.run(webhook_secret, live.app.state.keyring, api_key, write=True)
+    )
     code = program(page).replace(DEFAULT_URL, live.url)
     exec(compile(code, str(page), "exec"), {})
+
+
+def webhook_secret(conn, ring, api_key: str) -> str:
+    """What `perdure keys webhook` shows for the organization of a key."""
+    (mine,) = [row for row in list_keys(conn) if api_key.startswith(row.prefix)]
+    return signing_secret(conn, ring, mine.organization_id)
 
 
 def program(page: Path) -> str:

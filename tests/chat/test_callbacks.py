@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
-from letta_client import APIStatusError, Letta
-from sqlalchemy import update
+from letta_client import Letta
 from tests.chat.receiver import Received, Receiver, receiving, until
-from tests.chat.test_messages import new_agent, send
+from tests.chat.test_cancel import stuck
+from tests.chat.test_messages import new_agent
 from tests.conftest import LiveServer
 
 from perdure.chat.callbacks import checked, pause_after
-from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument
 from perdure.providers.base import ModelError
 from perdure.runs.tables import runs
@@ -28,20 +28,10 @@ def receiver() -> Iterator[Receiver]:
         yield made
 
 
-def owe(live: LiveServer, run_id: str, url: str) -> None:
-    """Let a run that ended owe a callback."""
-    owed = update(runs).where(runs.c.id == run_id).values(callback_url=url, callback_due=now())
-    live.run(lambda conn: conn.execute(owed), write=True)
-    live.loop.call_soon_threadsafe(live.app.state.callbacks.wake)
-
-
-def asked(live: LiveServer, client: Letta, model: str, url: str) -> str:
+def asked(client: Letta, model: str, url: str) -> str:
     """A run that owes a callback."""
     agent = new_agent(client, model)
-    send(client, agent.id, "hi")
-    [run] = client.runs.list(agent_id=agent.id)
-    owe(live, run.id, url)
-    return run.id
+    return client.agents.messages.create_async(agent.id, input="hi", callback_url=url).id
 
 
 def settled(client: Letta, run_id: str) -> Any:
@@ -64,12 +54,12 @@ def is_signed(call: Received, secret: str) -> bool:
 def test_a_callback_tells_how_the_run_ended_and_what_was_said(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), receiver.url)
     (call,) = receiver.wait()
     told = call.json
     assert (told["run_id"], told["status"]) == (run_id, "completed")
     assert told["completed_at"].endswith("Z")
-    assert told["metadata"]["run_type"] == "send_message"
+    assert told["metadata"]["run_type"] == "send_message_async"
     result = told["metadata"]["result"]
     assert [message["message_type"] for message in result["messages"]] == [
         "user_message",
@@ -85,7 +75,7 @@ def test_a_callback_tells_how_the_run_ended_and_what_was_said(
 def test_a_callback_is_signed_for_its_organization(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), receiver.url)
     (call,) = receiver.wait()
     ring, organization = live.app.state.keyring, organization_of(live, run_id)
     assert is_signed(call, live.run(signing_secret, ring, organization, write=True))
@@ -96,11 +86,7 @@ def test_a_callback_is_signed_for_its_organization(
 def test_a_failed_run_says_why(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
-    agent = new_agent(client, scripted.script(model_name, fail(ModelError("It is ill."))))
-    with pytest.raises(APIStatusError, match="It is ill"):
-        send(client, agent.id)
-    [run] = client.runs.list(agent_id=agent.id)
-    owe(live, run.id, receiver.url)
+    asked(client, scripted.script(model_name, fail(ModelError("It is ill."))), receiver.url)
     told = receiver.wait()[0].json
     assert told["status"] == "failed"
     assert "It is ill." in told["metadata"]["error"]["message"]
@@ -111,7 +97,7 @@ def test_what_is_not_taken_is_told_again_under_the_same_id(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
     receiver.statuses = [500, 302]
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), receiver.url)
     calls = receiver.wait(3)
     assert {call.headers["webhook-id"] for call in calls} == {run_id}
     assert len({call.body for call in calls}) == 1
@@ -123,7 +109,7 @@ def test_it_is_told_a_handful_of_times_at_most(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
     receiver.statuses = [503] * 10
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), receiver.url)
     receiver.wait(3)
     run = until(lambda: owes_no_more(live, run_id) and client.runs.retrieve(run_id))
     assert (run.callback_status_code, run.callback_error) == (503, "It answered HTTP 503.")
@@ -134,7 +120,7 @@ def test_whoever_is_gone_is_not_called_again(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
 ) -> None:
     receiver.statuses = [410]
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), receiver.url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), receiver.url)
     assert until(lambda: owes_no_more(live, run_id) and len(receiver.calls)) == 1
     assert settled(client, run_id).callback_status_code == 410
 
@@ -151,7 +137,7 @@ def owes_no_more(live: LiveServer, run_id: str) -> bool:
 def test_what_cannot_be_called_is_noted(
     live: LiveServer, client: Letta, scripted: ScriptedModel, model_name: str, url: str, words: str
 ) -> None:
-    run_id = asked(live, client, scripted.script(model_name, say("Hello.")), url)
+    run_id = asked(client, scripted.script(model_name, say("Hello.")), url)
     run = until(lambda: owes_no_more(live, run_id) and client.runs.retrieve(run_id))
     assert run.callback_status_code is None
     assert words in run.callback_error
@@ -163,14 +149,36 @@ def test_slow_receivers_do_not_keep_others_waiting(
     handle = scripted.script(model_name, say("Hello."))
     with receiving() as slow:
         slow.hold = threading.Event()
-        held = asked(live, client, handle, slow.url)
+        held = asked(client, handle, slow.url)
         slow.wait()
-        quick = asked(live, client, handle, receiver.url)
+        quick = asked(client, handle, receiver.url)
         assert settled(client, quick).callback_status_code == 200
         assert client.runs.retrieve(held).callback_sent_at is None
         slow.hold.set()
         assert settled(client, held).callback_status_code == 200
         assert len(slow.calls) == 1
+
+
+def test_a_run_that_is_cancelled_before_its_turn_owes_its_callback_too(
+    client: Letta, scripted: ScriptedModel, model_name: str, receiver: Receiver
+) -> None:
+    agent = new_agent(client, scripted.script(model_name, stuck(say("late"))))
+    first = client.agents.messages.create_async(agent.id, input="one", callback_url=receiver.url)
+    second = client.agents.messages.create_async(agent.id, input="two", callback_url=receiver.url)
+    client.agents.messages.cancel(agent.id, run_ids=[second.id, first.id])
+    told = {call.json["run_id"]: call.json for call in receiver.wait(2)}
+    assert {news["status"] for news in told.values()} == {"cancelled"}
+    assert told[second.id]["metadata"]["result"]["messages"] == []
+    assert set(told) == {first.id, second.id}
+
+
+def test_a_callback_url_that_can_be_none_is_refused(client: Letta, http: httpx.Client) -> None:
+    agent = client.agents.create(model="scripted/x")
+    for url in ("nowhere", "ftp://example.com/x", "http://"):
+        answer = http.post(f"/v1/agents/{agent.id}/messages/async", json={"input": "x", "callback_url": url})
+        assert answer.status_code == 400
+        assert "callback_url" in answer.json()["detail"]
+    assert list(client.runs.list(agent_id=agent.id)) == []
 
 
 def test_the_pauses_grow() -> None:
