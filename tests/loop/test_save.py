@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 
 import pytest
-from sqlalchemy import event
 from sqlalchemy.util import await_only
 from tests.runs.test_store import MINE, OTHER, run_of, step_of
 
 from perdure.agents import store as agents
 from perdure.agents.store import AgentNotFound
 from perdure.content.parts import Text
+from perdure.db import prepared
 from perdure.loop import save
 from perdure.loop.save import Intake, RunEnd
 from perdure.messages.store import Draft
@@ -30,19 +30,19 @@ async def accept(db, actor, agent_id, lease=MINE, text="hi"):
 
 
 @contextlib.contextmanager
-def just_before(db, words, other):
+def just_before(words, other):
     """Another transaction commits right before the first statement that has these words."""
-    waiting = [other]
+    waiting, run = [other], prepared.execute
 
-    def intervene(conn, cursor, statement, *rest):
-        if words in statement and waiting:
+    def intervene(conn, text, *rest, **options):
+        if words in text and waiting:
             await_only(waiting.pop())
+        return run(conn, text, *rest, **options)
 
-    event.listen(db.engine.sync_engine, "before_cursor_execute", intervene)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepared, "execute", intervene)
         yield
-    finally:
-        event.remove(db.engine.sync_engine, "before_cursor_execute", intervene)
+    assert not waiting
 
 
 def said(state):
@@ -67,7 +67,7 @@ async def test_a_message_accepted_as_a_turn_ends_is_placed_behind_it(db, actor, 
     answer = Draft("assistant", (Text("ho"),))
 
     ending = db.write(save.save_end, state, step, [answer], RunEnd("end_turn", {}))
-    with just_before(db, "FROM runs", ending):
+    with just_before("FROM runs", ending):
         following, _ = await accept(db, actor, agent_id, OTHER, "again")
     assert said(following) == ["hi", "ho", "again"]
     moments = [row.created_at for row in following.context]
@@ -79,5 +79,5 @@ async def test_an_agent_deleted_while_its_message_is_accepted_is_not_found(db, a
         pytest.skip("writes queue for one thread")
 
     deleting = db.write(agents.delete_agent, actor, agent_id)
-    with just_before(db, "INSERT INTO runs", deleting), pytest.raises(AgentNotFound):
+    with just_before("INSERT INTO runs", deleting), pytest.raises(AgentNotFound):
         await accept(db, actor, agent_id)

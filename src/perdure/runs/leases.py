@@ -12,12 +12,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
 
+from perdure.db.prepared import Prepared
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, Unavailable
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
-from perdure.runs.store import RunRow, fail_steps, status_of
+from perdure.runs.store import RunRow, Status, fail_steps, status_of
 from perdure.runs.tables import runs
 from perdure.tenancy.actor import Actor
 
@@ -27,19 +28,19 @@ BUSY = (
 )
 # As text, so that both databases see that the partial index applies.
 OPEN: ColumnElement[Any] = literal_column("runs.status IN ('created', 'running')")
-# Statements of the hot path are built once: building one costs about as much as running it.
-INSERT_RUN = insert(runs)
-SELECT_OPEN = (
+INSERT_RUN = Prepared(insert(runs))
+SELECT_OPEN = Prepared(
     select(runs.c.id, runs.c.status, runs.c.attempt, runs.c.lease_expires)
     .where(runs.c.thread_id == bindparam("thread_id"), OPEN)
     .order_by(runs.c.created_at)
 )
-# Updates without values take them from the parameters: built once, they cost a tenth.
-UPDATE_HELD = update(runs).where(
-    runs.c.id == bindparam("of"),
-    OPEN,
-    runs.c.lease_owner == bindparam("holder"),
-    runs.c.attempt == bindparam("trial"),
+UPDATE_HELD = Prepared(
+    update(runs).where(
+        runs.c.id == bindparam("of"),
+        OPEN,
+        runs.c.lease_owner == bindparam("holder"),
+        runs.c.attempt == bindparam("trial"),
+    )
 )
 
 
@@ -138,7 +139,7 @@ def _insert(conn: Connection, run: RunRow, lease: Lease, request: Mapping[str, A
     values = {name: getattr(run, name) for name in fields_of(RunRow)}
     values["request_config"] = storable(values["request_config"])
     held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "request": storable(request)}
-    conn.execute(INSERT_RUN, values | held)
+    INSERT_RUN.run(conn, values | held)
 
 
 def waiting_with(conn: Connection, thread_id: str, otids: Sequence[str]) -> str | None:
@@ -157,9 +158,19 @@ def is_next(conn: Connection, thread_id: str, run_id: str) -> bool:
     return first is not None and first.id == run_id
 
 
-def _first_open(conn: Connection, thread_id: str) -> Any:
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """What is to be known of a run that has a thread or waits for it."""
+
+    id: str
+    status: Status
+    attempt: int
+    lease_expires: datetime
+
+
+def _first_open(conn: Connection, thread_id: str) -> OpenRun | None:
     """The run at work in a thread, else the first in line."""
-    found = conn.execute(SELECT_OPEN, {"thread_id": thread_id}).all()
+    found = [OpenRun(*row) for row in SELECT_OPEN.all(conn, {"thread_id": thread_id})]
     return next((row for row in found if row.status == "running"), found[0] if found else None)
 
 
@@ -265,5 +276,5 @@ def break_off(conn: Connection, held: Hold, *, error: Mapping[str, Any]) -> None
 def _write_held(conn: Connection, held: Hold, values: Mapping[str, Any]) -> None:
     """Change a run if it is still ours; `LeaseLost` if not."""
     known = {"of": held.run_id, "holder": held.lease.owner, "trial": held.attempt}
-    if conn.execute(UPDATE_HELD, known | dict(values)).rowcount != 1:
+    if UPDATE_HELD.run(conn, known | dict(values)) != 1:
         raise LeaseLost(f"Run {held.run_id} is no longer worked on by this server.")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
+from perdure.db.prepared import Prepared
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
@@ -16,11 +17,9 @@ from perdure.runs.tables import runs, steps, traces
 from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 Status = Literal["created", "running", "completed", "failed", "cancelled"]
-# Statements of the hot path are built once: building one costs about as much as running it.
-INSERT_STEP = insert(steps)
-INSERT_TRACE = insert(traces)
-# Updates without values take them from the parameters: built once, they cost a tenth.
-UPDATE_STEP = update(steps).where(steps.c.id == bindparam("of"))
+INSERT_STEP = Prepared(insert(steps))
+UPDATE_STEP = Prepared(update(steps).where(steps.c.id == bindparam("of")))
+INSERT_TRACE = Prepared(insert(traces))
 COMPLETED = frozenset({"end_turn", "max_steps", "tool_rule", "requires_approval"})
 
 
@@ -144,7 +143,7 @@ def status_of(stop_reason: str) -> Status:
 def insert_step(conn: Connection, step: StepRow) -> None:
     """Note a step."""
     values = {name: getattr(step, name) for name in fields_of(StepRow)}
-    conn.execute(INSERT_STEP, values | {"tags": list(step.tags)})
+    INSERT_STEP.run(conn, values | {"tags": list(step.tags)})
 
 
 def fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> None:
@@ -158,7 +157,7 @@ def fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> Non
 
 def update_step(conn: Connection, step_id: str, **values: Any) -> None:
     """Change fields of a step."""
-    conn.execute(UPDATE_STEP, {"of": step_id, **storable(values)})
+    UPDATE_STEP.run(conn, {"of": step_id, **storable(values)})
 
 
 def tokens_of(conn: Connection, run_id: str) -> list[Tokens]:
@@ -177,8 +176,7 @@ def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:
         for row in rows
         if row.step_id in known
     ]
-    if kept:
-        conn.execute(INSERT_TRACE, kept)
+    INSERT_TRACE.run_all(conn, kept)
     return [id for id in ids if id not in known]
 
 
