@@ -145,14 +145,30 @@ def test_a_history_that_a_run_works_on_is_left_alone(
     assert repaired(http, agent_id) == NOTHING
 
 
-def test_the_model_is_told_a_whole_history_without_a_repair(
+def test_the_model_is_told_a_whole_history_without_a_repair_and_the_log_says_so(
     live: LiveServer,
     client: Letta,
-    http: httpx.Client,
     scripted: ScriptedModel,
     model_name: str,
     agent_id: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store(live, agent_id, BROKEN)
     assert send(client, agent_id).messages[0].content == "Here I am."
     assert refusal(scripted.requests[model_name][-1].messages) is None
+    (told,) = warnings_in(caplog)
+    assert (told["thread_id"], told["calls_answered"], told["returns_left_out"]) == (agent_id, 1, 1)
+
+
+def test_the_log_says_nothing_of_whole_histories_and_of_repaired_ones(
+    live: LiveServer, client: Letta, http: httpx.Client, agent_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(client, agent_id)
+    store(live, agent_id, BROKEN)
+    repaired(http, agent_id)
+    send(client, agent_id)
+    assert warnings_in(caplog) == []
+
+
+def warnings_in(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [vars(record) for record in caplog.records if record.levelname == "WARNING"]

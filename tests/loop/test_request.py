@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perdure.content.parts import Approval, Message, Part, Text, ToolCall, ToolReturn, returns_of
-from perdure.loop.request import UNKNOWN_OUTCOME, clipped, conversation, paired, unanswered
+from perdure.loop.request import UNKNOWN_OUTCOME, clipped, conversation, paired, strays_in, unanswered
 from perdure.messages.pending import pending_in
 from perdure.messages.store import MessageRow
 from perdure.testing.oracle import refusal
@@ -94,3 +94,17 @@ def test_a_request_at_the_end_waits_with_the_free_calls_of_its_step() -> None:
     assert (waiting.free, waiting.asked) == ((free,), (asked,))
     assert pending_in([row("approval", asked), row("tool", ToolReturn("b", "u", "done"))]) is None
     assert pending_in([]) is None
+
+
+def test_returns_that_answer_nothing_are_counted() -> None:
+    called, returned = ToolCall("a", "t", "{}"), ToolReturn("a", "t", "done")
+    whole = [
+        row("approval", called),
+        row("approval", returned),
+        row("user", Text("x")),
+        row("tool", returned),
+    ]
+    assert strays_in(whole) == 0
+    assert strays_in([*whole, row("tool", returned)]) == 1
+    assert strays_in(whole[::-1]) == 1
+    assert strays_in([*whole, *whole]) == 0

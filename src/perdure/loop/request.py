@@ -158,6 +158,20 @@ def unanswered(rows: Sequence[MessageRow]) -> tuple[ToolReturn, ...]:
     return tuple(lost.values())
 
 
+def strays_in(rows: Sequence[MessageRow]) -> int:
+    """How many returns answer no call that was made before them, or one that had returned already."""
+    waiting: set[str] = set()
+    strays = 0
+    for row in rows:
+        for part in row.parts:
+            if isinstance(part, ToolCall):
+                waiting.add(part.id)
+            elif isinstance(part, ToolReturn) and row.role == "tool":
+                strays += part.call_id not in waiting
+                waiting.discard(part.call_id)
+    return strays
+
+
 def reopened(rows: Sequence[MessageRow], repeatable: Collection[str]) -> Settlement | None:
     """What to do with the calls that a crash left without a return; None where there are none.
 

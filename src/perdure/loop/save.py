@@ -30,7 +30,7 @@ from perdure.loop.approvals import (
     denial,
     settle,
 )
-from perdure.loop.request import reopened, unanswered
+from perdure.loop.request import reopened, strays_in, unanswered
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow, Thread
@@ -55,6 +55,15 @@ class TurnState:
     prompt: str
     context: tuple[MessageRow, ...]
     settlement: Settlement | None = None  # calls that waited for the reply this request brings
+    faults: "Faults | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What was wrong with a history when it was loaded; the model is told a whole one."""
+
+    answered: int  # calls without a return, which were given one
+    left_out: int  # returns that answer no call
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,8 @@ def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     settlement, first = opening(context, new.reply, new.run.id, new.step.id, new.asked_since)
     drafts = [*first, *_said_in(new.drafts, new.run.id, new.step.id)]
     thread, added = messages.append(conn, thread, drafts)
-    return _loaded(conn, new, agent, thread, [*context, *added], settlement)
+    answered = sum(len(draft.parts) for draft in first[:1] if draft.role == "tool")
+    return _loaded(conn, new, agent, thread, [*context, *added], settlement, answered)
 
 
 def _said_in(drafts: Sequence[Draft], run_id: str, step_id: str | None) -> list[Draft]:
@@ -202,7 +212,9 @@ def _loaded(
     thread: Thread,
     context: Sequence[MessageRow],
     settlement: Settlement | None,
+    answered: int = 0,
 ) -> TurnState:
+    left_out = strays_in(context)
     stored = _stored_prompt(thread, context)
     return TurnState(
         hold=new.hold,
@@ -214,6 +226,7 @@ def _loaded(
         prompt=compiled_prompt(conn, agent, thread.id, new.provider_type, stored=stored),
         context=tuple(context),
         settlement=settlement,
+        faults=Faults(answered, left_out) if answered or left_out else None,
     )
 
 

@@ -97,6 +97,9 @@ class Turn:
 
     async def _steps(self) -> AsyncGenerator[TurnEvent, None]:
         ended = False
+        if faults := self.state.faults:
+            told = {"calls_answered": faults.answered, "returns_left_out": faults.left_out}
+            log.warning("a broken history was made whole", extra={"thread_id": self.state.thread.id, **told})
         if self.state.settlement:
             async with aclosing(self._take_up(self.state.settlement)) as events:
                 async for event in events:
