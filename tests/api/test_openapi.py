@@ -39,11 +39,6 @@ MISSING = {
     (
         "POST /v1/*/{}/messages*",
         "body",
-        "client_tools include_compaction_messages",
-    ): "compaction is the next issue",
-    (
-        "POST /v1/*/{}/messages*",
-        "body",
         "enable_thinking return_logprobs return_token_ids top_logprobs",
     ): "without effect, or for one vendor's training server",
     (

@@ -66,7 +66,7 @@ def test_an_agent_edits_its_memory_over_the_wire(http: httpx.Client, client: Let
         ("fail:429 after=120", 429, "llm_rate_limit"),
         ("quota:", 402, "llm_insufficient_credits"),
         ("fail:400", 400, "llm_bad_request"),
-        ("overflow:", 400, "context_window_exceeded"),
+        ("overflow:", 400, "context_window_overflow_in_system_prompt"),
     ],
 )
 def test_a_refusal_reaches_the_caller_by_its_kind_and_the_next_message_works(

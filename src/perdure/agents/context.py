@@ -13,14 +13,13 @@ from perdure.agents.prompt import Ingredients, metadata_text
 from perdure.agents.schemas.context import ContextOverview, ContextShares
 from perdure.agents.store import AgentRow
 from perdure.content.codec import to_json
+from perdure.content.estimate import message_tokens, text_tokens
 from perdure.content.parts import text_of
 from perdure.memory.render import render_blocks
 from perdure.messages import store as messages
 from perdure.messages.store import MessageRow
 from perdure.tools.rules import rule_text
 from perdure.tools.store import ToolRow
-
-CHARACTERS_PER_TOKEN = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +57,14 @@ def overview(loaded: LoadedContext, window: int) -> ContextOverview:
     functions = [_definition(tool) for tool in loaded.tools]
     shown = [_plain(message) for message in loaded.messages]
     shares = ContextShares(
-        num_tokens_system=tokens(made_of.system),
-        num_tokens_core_memory=tokens(memory),
-        num_tokens_tool_usage_rules=tokens(rules),
-        num_tokens_external_memory_summary=tokens(loaded.metadata),
-        num_tokens_summary_memory=tokens(summary),
-        num_tokens_functions_definitions=tokens(_text(functions)) if functions else 0,
+        num_tokens_system=text_tokens(made_of.system),
+        num_tokens_core_memory=text_tokens(memory),
+        num_tokens_tool_usage_rules=text_tokens(rules),
+        num_tokens_external_memory_summary=text_tokens(loaded.metadata),
+        num_tokens_summary_memory=text_tokens(summary),
+        num_tokens_functions_definitions=text_tokens(_text(functions)) if functions else 0,
         num_tokens_messages=sum(
-            tokens(_text(to_json(message.parts))) for message in said if message.role != "summary"
+            message_tokens(message.said()) for message in said if message.role != "summary"
         ),
     )
     counts = shares.model_dump()
@@ -84,11 +83,6 @@ def overview(loaded: LoadedContext, window: int) -> ContextOverview:
         functions_definitions=functions,
         messages=shown,
     )
-
-
-def tokens(text: str) -> int:
-    """About how many tokens a text takes: no vendor is asked, no tokenizer loaded."""
-    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def _text(values: Any) -> str:

@@ -19,7 +19,13 @@ def projection_of(
     tool = None
     if agent_type and is_legacy(agent_type) and options.use_assistant_message:
         tool = MessageTool(options.assistant_message_tool_name, options.assistant_message_tool_kwarg)
-    return Projection(run_id, delivery.tokens, options.include_return_message_types, tool)
+    return Projection(
+        run_id,
+        delivery.tokens,
+        options.include_return_message_types,
+        tool,
+        options.include_compaction_messages,
+    )
 
 
 def ping(run_id: str) -> Ping:

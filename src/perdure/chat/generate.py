@@ -1,6 +1,5 @@
 """One question to an agent's model: without its memory, its tools or its history, and not stored."""
 
-from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -14,10 +13,9 @@ from perdure.content.parts import Message, Text, text_of
 from perdure.db import Db
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import AgentId
-from perdure.loop.answer import Answer, AnswerBuilder
+from perdure.loop.answer import answer_of
 from perdure.providers.base import ModelError, ModelRequest
 from perdure.providers.catalog import CurrentModels
-from perdure.providers.entries import ResolvedModel
 from perdure.tenancy.actor import CurrentActor
 
 router = APIRouter(prefix="/v1/agents/{agent_id}", tags=["agents"])
@@ -59,7 +57,7 @@ async def generate(
     agent = await db.read(agents.get, actor, agent_id)
     model = await models.resolve(actor, body.override_model or agent.model)
     try:
-        answer = await asked(model, request_of(agent, model.model, body))
+        answer = await answer_of(model, request_of(agent, model.model, body))
     except ModelError as error:
         raise UpstreamFailed(error) from error
     used = answer.usage
@@ -73,15 +71,6 @@ async def generate(
         reasoning_tokens=used.reasoning_tokens,
     )
     return GenerateResponse(content=text_of(answer.parts), model=model.handle, usage=usage)
-
-
-async def asked(model: ResolvedModel, request: ModelRequest) -> Answer:
-    """The whole answer to a request."""
-    builder = AnswerBuilder(model.provider_type)
-    async with aclosing(model.client.stream(request)) as events:
-        async for event in events:
-            builder.add(event)
-    return builder.answer()
 
 
 def request_of(agent: AgentRow, model: str, body: GenerateRequest) -> ModelRequest:

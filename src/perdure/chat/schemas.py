@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
+from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.agents.schemas.types import MultitaskStrategy
 from perdure.kit.ids import AgentId
 from perdure.messages.schemas import ApprovalReply, ContentPart, LettaMessage, MessageType
@@ -111,6 +112,9 @@ class TurnOptions(BaseModel):
     )
     client_skills: list[ClientSkill] | None = Field(
         None, description="Skills of the client's own, shown to the model for this request only."
+    )
+    include_compaction_messages: bool = Field(
+        False, description="Tell when older messages leave the context, and the summary in their place."
     )
     override_model: str | None = Field(None, description="Handle of the model for this request only.")
     override_system: str | None = Field(None, description="System prompt for this request only.")
@@ -254,3 +258,23 @@ class Repaired(BaseModel):
         description="Returns of no call, or of one that had returned already; they left the context only."
     )
     calls_renamed: list[str] = Field(description="Calls whose id another call had; they got their own.")
+
+
+class CompactionRequest(BaseModel):
+    """How to compact; what is not named is as the agent's settings say."""
+
+    compaction_settings: CompactionSettings | None = None
+
+
+class ConversationCompactionRequest(CompactionRequest):
+    """The same for a conversation."""
+
+    agent_id: AgentId | None = Field(default=None, description="Whose default conversation is meant.")
+
+
+class CompactionResponse(BaseModel):
+    """The summary, and how many messages are in context, the system message among them."""
+
+    summary: str
+    num_messages_before: int
+    num_messages_after: int

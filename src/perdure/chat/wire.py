@@ -13,11 +13,13 @@ from pydantic import BaseModel
 from perdure.chat.schemas import StopReason, UsageStatistics
 from perdure.content.parts import calls_of
 from perdure.kit.clock import now
-from perdure.loop.events import Delta, Ended, Saved, TurnEvent
+from perdure.kit.ids import new_id
+from perdure.loop.events import Compacting, Delta, Ended, Saved, TurnEvent
 from perdure.messages.render import piece_otid, render_all
 from perdure.messages.schemas import (
     ApprovalRequestMessage,
     AssistantMessage,
+    EventMessage,
     HiddenReasoningMessage,
     LettaMessage,
     ReasoningMessage,
@@ -38,6 +40,7 @@ class Projection:
     tokens: bool = False
     types: Sequence[str] | None = None
     message_tool: MessageTool | None = None
+    compactions: bool = False  # whether the caller wants to know of them
     _piece: tuple[str, str, int] = ("", "", -1)  # message id, kind, index of the piece being streamed
     _calls: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     _streamed: set[str] = field(default_factory=set[str])
@@ -50,13 +53,30 @@ class Projection:
                 frame = self._delta(event)
                 if frame and (self.types is None or frame.message_type in self.types):
                     yield frame
-            case Saved(message):
+            case Saved(message, of_compaction) if self.compactions or not of_compaction:
                 yield from self._saved(message)
+            case Compacting() if self.compactions:
+                yield from self._compacting(event)
             case Ended():
                 yield StopReason(stop_reason=event.stop_reason)
                 yield usage_of(event)
             case _:
                 pass
+
+    def _compacting(self, event: Compacting) -> Iterator[BaseModel]:
+        if self.types is None or "event_message" in self.types:
+            yield EventMessage(
+                id=new_id("message"),
+                date=now(),
+                step_id=event.step_id,
+                run_id=self.run_id,
+                event_type="compaction",
+                event_data={
+                    "trigger": event.trigger,
+                    "context_token_estimate": event.context_tokens,
+                    "context_window": event.context_window,
+                },
+            )
 
     def _saved(self, message: MessageRow) -> Iterator[BaseModel]:
         """A whole message, without what its deltas already told."""

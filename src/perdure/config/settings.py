@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from perdure.chat.settings import StreamSettings
 from perdure.db.settings import DatabaseSettings
 from perdure.kit.outbound import OutboundSettings
+from perdure.loop.settings import SummarySettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 
@@ -65,6 +66,7 @@ class Settings(BaseModel):
     providers: list[ProviderSettings] = Field(default_factory=list[ProviderSettings])
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
+    summaries: SummarySettings = SummarySettings()
     outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from perdure.content.parts import Approval, Image, Part, Reasoning, Text, ToolCall, ToolReturn
+from perdure.content.parts import Approval, Compaction, Image, Part, Reasoning, Text, ToolCall, ToolReturn
 
 TYPES: Mapping[str, type[Part]] = {
     "text": Text,
@@ -12,6 +12,7 @@ TYPES: Mapping[str, type[Part]] = {
     "tool_call": ToolCall,
     "tool_return": ToolReturn,
     "approval": Approval,
+    "compaction": Compaction,
 }
 NAMES = {kind: name for name, kind in TYPES.items()}
 DEFAULTS = {

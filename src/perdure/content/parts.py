@@ -68,7 +68,19 @@ class Approval:
     reason: str | None = None
 
 
-Part = Text | Reasoning | Image | ToolCall | ToolReturn | Approval
+@dataclass(frozen=True, slots=True)
+class Compaction:
+    """What a summary took the place of: counts for people, nothing that a model is told."""
+
+    trigger: str
+    context_window: int
+    messages_count_before: int
+    messages_count_after: int
+    context_tokens_before: int | None = None
+    context_tokens_after: int | None = None
+
+
+Part = Text | Reasoning | Image | ToolCall | ToolReturn | Approval | Compaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,26 @@
 """Puts a model's events together into the parts of one answer."""
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from perdure.content.parts import Part, Reasoning, Text, ToolCall
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
 from perdure.providers.base import (
+    Exchange,
     Finish,
     FinishReason,
     ModelEvent,
+    ModelRequest,
     ReasoningDelta,
     TextDelta,
     ToolCallDelta,
     ToolCallStart,
     Usage,
 )
+from perdure.providers.entries import ResolvedModel
+from perdure.runs.store import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +132,23 @@ class AnswerBuilder:
     def _parts(self) -> tuple[Part, ...]:
         parts = tuple(piece.part() for piece in self._said)
         return tuple(part for part in parts if not isinstance(part, Text) or part.text.strip())
+
+
+async def answer_of(model: ResolvedModel, request: ModelRequest, exchange: Exchange | None = None) -> Answer:
+    """The whole answer to a request that nobody follows piece by piece."""
+    builder = AnswerBuilder(model.provider_type)
+    async with aclosing(model.client.stream(request, exchange)) as events:
+        async for event in events:
+            builder.add(event)
+    return builder.answer()
+
+
+def spent_on(usage: Usage) -> Tokens:
+    """The tokens of a model's call, as runs count them."""
+    return Tokens(
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_input_tokens,
+        usage.cache_write_tokens,
+        usage.reasoning_tokens,
+    )

@@ -54,7 +54,7 @@ def ask(
         messages=conversation(
             [row for row in state.context if row.id != state.thread.prompt_message_id],
             timezone=state.agent.timezone,
-            return_limit=max(MIN_RETURN_CHARS, int(RETURN_SHARE * window)),
+            return_limit=return_limit(window),
         ),
         tools=(
             *_specs(state, rules, offer, theirs, strict=options.strict),
@@ -69,6 +69,11 @@ def ask(
         response_format=options.response_format,
     )
     return Asking(request, offer, parallel)
+
+
+def return_limit(window: int) -> int:
+    """The most characters that a model is shown of a tool's return."""
+    return max(MIN_RETURN_CHARS, int(RETURN_SHARE * window))
 
 
 def _choice(offered: Sequence[str], must_call: bool) -> ToolChoice:

@@ -19,9 +19,23 @@ class Delta:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A message that is safely stored. An answer comes here after its deltas, whole."""
+    """A message that is safely stored. An answer comes here after its deltas, whole.
+
+    One of a compaction is for those who want to know of it.
+    """
 
     message: MessageRow
+    of_compaction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compacting:
+    """The history has grown too large, and a part of it is about to leave the context."""
+
+    trigger: str
+    context_tokens: int
+    context_window: int
+    step_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +53,7 @@ class Ended:
         return cls("cancelled", Tokens(), 0, 0)
 
 
-TurnEvent = Delta | Saved | Ended
+TurnEvent = Delta | Saved | Compacting | Ended
 
 
 class TurnFailed(Exception):

@@ -1,17 +1,27 @@
 """What a turn is given: the long-lived things it needs, and what it is asked to do."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Literal
 
+from perdure.agents import links
 from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
+from perdure.loop.measure import Calibration
+from perdure.loop.save import TurnState
+from perdure.loop.settings import SummarySettings
 from perdure.loop.traces import TraceLog
 from perdure.providers.base import ToolSpec
 from perdure.providers.entries import ResolvedModel
 from perdure.runs.leases import Lease
 from perdure.runs.store import RunRow, StepRow
+from perdure.tenancy.actor import Actor
+from perdure.tools.base import ToolContext
 from perdure.tools.dispatch import Dispatcher
+
+Resolve = Callable[[Actor, str], Awaitable[ResolvedModel]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,9 @@ class Environment:
     lease: Lease
     traces: TraceLog | None = None
     approval_limit: timedelta | None = None
+    resolve: Resolve | None = None  # without it nothing but a turn's own model writes summaries
+    summaries: SummarySettings = field(default_factory=SummarySettings)
+    calibration: Calibration = field(default_factory=Calibration)
 
     def asked_since(self) -> datetime | None:
         """The moment from which on requests for approval count; older ones have expired. None means ever."""
@@ -58,4 +71,27 @@ def new_step(run: RunRow, model: ResolvedModel, context_window: int) -> StepRow:
         status="pending",
         created_at=started,
         started_ns=int(started.timestamp() * 1e9),
+    )
+
+
+def done(
+    step: StepRow, status: Literal["success", "failed", "cancelled"], reason: str | None = None
+) -> StepRow:
+    """A step that was taken."""
+    at = now()
+    spent = max(0, int((at - step.created_at).total_seconds() * 1e9))  # clocks are set back
+    return replace(step, status=status, stop_reason=reason, completed_at=at, step_ns=spent)
+
+
+def tool_context(env: Environment, state: TurnState, run: RunRow, step: StepRow) -> ToolContext:
+    """What the tools of a step know of their caller."""
+    return ToolContext(
+        db=env.db,
+        actor=state.actor,
+        agent_id=state.agent.id,
+        thread_id=state.thread.id,
+        run_id=run.id,
+        step_id=step.id,
+        timezone=state.agent.timezone,
+        blocks=links,
     )

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain, count
 
-from perdure.content.parts import Approval, Message, Role, ToolCall, ToolReturn, calls_of, returns_of
+from perdure.content.parts import Approval, Message, Role, ToolCall, ToolReturn, calls_of, returns_of, text_of
+from perdure.loop.alerts import summary_parts
 from perdure.loop.approvals import NOT_APPROVED, Settlement, known_return
 from perdure.messages.store import MessageRow
 from perdure.tools.envelope import envelope
@@ -30,7 +31,7 @@ def as_told(rows: Sequence[MessageRow], *, timezone: str, return_limit: int) -> 
     """Stored messages as the model should read them, as broken as they are stored."""
     told: list[Message] = []
     for before, row in zip([None, *rows], rows, strict=False):
-        message = _told(row, timezone, return_limit)
+        message = told_as(row, timezone, return_limit)
         if before and is_continued(before, row):
             told[-1] = Message("assistant", told[-1].parts + message.parts)
         else:
@@ -43,9 +44,11 @@ def is_continued(row: MessageRow, following: MessageRow) -> bool:
     return row.role == "assistant" and following.role == "approval" and row.step_id == following.step_id
 
 
-def _told(row: MessageRow, timezone: str, return_limit: int) -> Message:
+def told_as(row: MessageRow, timezone: str, return_limit: int) -> Message:
     """A stored message as the model should read it."""
-    role: Role = "assistant" if row.role == "approval" else "user" if row.role == "summary" else row.role
+    if row.role == "summary":
+        return Message("user", summary_parts(text_of(row.parts), row.created_at, timezone))
+    role: Role = "assistant" if row.role == "approval" else row.role
     parts = tuple(
         _wrapped(part, row.created_at, timezone, return_limit) if isinstance(part, ToolReturn) else part
         for part in row.parts

@@ -144,7 +144,7 @@ def decline(
         return False
     thread = messages.get_thread(conn, actor, run.thread_id)
     messages.append(conn, thread, _said_in(drafts, run.id, None))
-    _finish(conn, held, end)
+    finish(conn, held, end)
     return True
 
 
@@ -159,7 +159,8 @@ def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resum
     runs.insert_step(conn, new.step)
     thread = messages.get_thread(conn, new.actor, new.run.thread_id)
     context = messages.context(conn, thread.id)
-    state = _loaded(conn, new, agent, thread, context, reopened(context, repeatable))
+    settlement = reopened(context, repeatable)
+    state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
     spent = runs.tokens_of(conn, new.run.id)
     return Resumed(state, len(spent), sum(spent, Tokens()))
 
@@ -198,32 +199,36 @@ def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     drafts = [*first, *_said_in(new.drafts, new.run.id, new.step.id)]
     thread, added = messages.append(conn, thread, drafts)
     answered = sum(len(draft.parts) for draft in first[:1] if draft.role == "tool")
-    return _loaded(conn, new, agent, thread, [*context, *added], settlement, answered)
+    context += added
+    return loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement, answered)
 
 
 def _said_in(drafts: Sequence[Draft], run_id: str, step_id: str | None) -> list[Draft]:
     return [replace(draft, run_id=run_id, step_id=step_id) for draft in drafts]
 
 
-def _loaded(
+def loaded(
     conn: Connection,
-    new: Intake,
+    actor: Actor,
+    hold: Hold,
+    provider_type: str,
     agent: AgentRow,
     thread: Thread,
     context: Sequence[MessageRow],
-    settlement: Settlement | None,
+    settlement: Settlement | None = None,
     answered: int = 0,
 ) -> TurnState:
+    """What a turn works with, once its thread is ours."""
     left_out = strays_in(context)
     stored = _stored_prompt(thread, context)
     return TurnState(
-        hold=new.hold,
-        provider_type=new.provider_type,
-        actor=new.actor,
+        hold=hold,
+        provider_type=provider_type,
+        actor=actor,
         agent=agent,
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, new.provider_type, stored=stored),
+        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=stored),
         context=tuple(context),
         settlement=settlement,
         faults=Faults(answered, left_out) if answered or left_out else None,
@@ -290,7 +295,7 @@ def _stored_prompt(thread: Thread, context: Sequence[MessageRow]) -> tuple[str, 
 def save_answer(conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft]) -> TurnState:
     """Save what the model said, and its step, before any of its tools run."""
     leases.keep(conn, state.hold)
-    _save_step(conn, step)
+    save_step(conn, step)
     return _appended(conn, state, drafts)
 
 
@@ -299,7 +304,7 @@ def save_returns(
 ) -> TurnState:
     """Save what the tools returned before the next request; tools may have changed the prompt."""
     leases.keep(conn, state.hold)
-    _save_step(conn, step)
+    save_step(conn, step)
     runs.insert_step(conn, next_step)
     state = _appended(conn, state, drafts)
     agent = find(conn, state.actor, state.thread.id).agent
@@ -323,8 +328,8 @@ def save_end(
     conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], end: RunEnd
 ) -> TurnState:
     """Save the last messages of a turn together with the end of its run."""
-    _finish(conn, state.hold, end)
-    _save_step(conn, step)
+    finish(conn, state.hold, end)
+    save_step(conn, step)
     state = _appended(conn, state, drafts)
     agents.record_run(
         conn,
@@ -338,10 +343,11 @@ def save_end(
 
 def withdraw(conn: Connection, held: Hold) -> None:
     """End a run that was cancelled before its turn came; what it would have said is not said."""
-    _finish(conn, held, RunEnd("cancelled", {}))
+    finish(conn, held, RunEnd("cancelled", {}))
 
 
-def _finish(conn: Connection, held: Hold, end: RunEnd) -> None:
+def finish(conn: Connection, held: Hold, end: RunEnd) -> None:
+    """End a run for good."""
     leases.finish(
         conn,
         held,
@@ -353,7 +359,8 @@ def _finish(conn: Connection, held: Hold, end: RunEnd) -> None:
     )
 
 
-def _save_step(conn: Connection, step: StepRow) -> None:
+def save_step(conn: Connection, step: StepRow) -> None:
+    """Save how far a step is."""
     runs.update_step(
         conn,
         step.id,

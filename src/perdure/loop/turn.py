@@ -8,18 +8,20 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
-from perdure.agents import links
 from perdure.content.parts import Part, ToolCall, ToolReturn, calls_of, returns_of
-from perdure.kit.clock import monotonic_ns, now
+from perdure.kit.clock import monotonic_ns
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.alerts import nudge_parts
-from perdure.loop.answer import Answer, AnswerBuilder
+from perdure.loop.answer import Answer, AnswerBuilder, spent_on
 from perdure.loop.approvals import Settlement, request_id, split_parts
 from perdure.loop.asking import Asking, ask
+from perdure.loop.compaction.compact import Compactor
+from perdure.loop.compaction.cut import FORCES
+from perdure.loop.compaction.room import ContextFull, Load, load_of
 from perdure.loop.decide import (
     AskApproval,
     Finish,
@@ -32,16 +34,15 @@ from perdure.loop.decide import (
 )
 from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
 from perdure.loop.legacy import is_legacy
-from perdure.loop.order import Environment, Order, new_step
+from perdure.loop.order import Environment, Order, done, new_step, tool_context
 from perdure.loop.request import cancelled
 from perdure.loop.save import RunEnd, TurnState
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.messages.store import Draft, MessageRow
-from perdure.providers.base import Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
+from perdure.providers.base import ContextOverflow, Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import StepRow, Tokens
-from perdure.tools.base import ToolContext
 from perdure.tools.rules import CalledTool, ToolRules
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ class Turn:
     progress: Progress = field(default_factory=Progress)
     tokens: Tokens = field(default_factory=Tokens)
     steps: int = 0
+    further_steps: int = 0  # taken to make room for those that count
     context_tokens: int = 0
     started: int = field(default_factory=monotonic_ns)
     ttft_ns: int | None = None
@@ -105,34 +107,79 @@ class Turn:
                 async for event in events:
                     yield event
                     ended = isinstance(event, Ended)
+        force, refusal = 0, None
         while not ended:
-            order = self.order
-            asking = ask(
-                self.state,
-                self.rules,
-                self.progress,
-                order.model,
-                order.system,
-                order.client_tools,
-                order.skills,
-            )
-            builder = AnswerBuilder(self.order.model.provider_type, asking.parallel, self._is_called)
-            message_id = new_id("message")
-            self._saying = (builder, message_id)
+            self._saying = None
+            asking, load = self._weighed()
             try:
+                if load.is_over or refusal:
+                    async with aclosing(self._compacted(load, force, refusal)) as events:
+                        async for event in events:
+                            yield event
+                    asking, load = self._weighed()
+                builder = AnswerBuilder(self.order.model.provider_type, asking.parallel, self._is_called)
+                message_id = new_id("message")
+                self._saying = (builder, message_id)
                 async with aclosing(self._ask(asking, builder, message_id)) as deltas:
                     async for delta in deltas:
                         yield delta
             except Stopped:
-                async for event in self._end("cancelled", [self._answer(builder.partial(), message_id)]):
+                async for event in self._end("cancelled", self._half_said()):
                     yield event
                 return
+            except ContextOverflow as error:
+                force, refusal = self._refused(error, load, force), error
+                continue
+            force, refusal = 0, None
             answer = builder.answer()
-            self._count(answer.usage)
+            self._count(answer.usage, load)
             async with aclosing(self._act(answer, message_id)) as events:
                 async for event in events:
                     yield event
                     ended = isinstance(event, Ended)
+
+    def _weighed(self) -> tuple[Asking, Load]:
+        """What the step asks of the model, and how much of the window that takes."""
+        order = self.order
+        asking = ask(
+            self.state,
+            self.rules,
+            self.progress,
+            order.model,
+            order.system,
+            order.client_tools,
+            order.skills,
+        )
+        ratio = self.env.calibration.ratio(order.model.handle)
+        return asking, load_of(asking.request, self.step.context_window_limit, ratio)
+
+    async def _compacted(
+        self, load: Load, force: int, refusal: ContextOverflow | None
+    ) -> AsyncGenerator[TurnEvent, None]:
+        """Make room in the context; `ContextFull` where nothing can leave it and a vendor refuses it."""
+        if load.size.fixed > load.window:
+            raise ContextFull.by_prompt(load)
+        before = self.state.context
+        work = Compactor(self.env, self.order, self.stop, self.state, self.step)
+        try:
+            async with aclosing(work.run(load, force)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self.state, self.step = work.state, work.step
+            self.tokens += work.spent
+            self.further_steps += work.steps
+        if refusal and self.state.context is before:
+            raise ContextFull.by_rest(refusal) from refusal
+
+    def _refused(self, error: ContextOverflow, load: Load, force: int) -> int:
+        """How hard to try next when a vendor says that a request does not fit; raises if that is no use."""
+        if isinstance(error, ContextFull) or self.step.ttft_ns is not None:
+            raise error
+        if force == len(FORCES) - 1:
+            raise ContextFull.by_rest(error) from error
+        self.env.calibration.learn(self.order.model.handle, load.estimated, max(load.window, load.size.total))
+        return force + 1
 
     async def _ask(
         self, asking: Asking, builder: AnswerBuilder, message_id: str
@@ -173,18 +220,13 @@ class Turn:
     def _waits(self, name: str) -> bool:
         return name in {tool.name for tool in self.order.client_tools} or self.rules.needs_approval(name)
 
-    def _count(self, usage: Usage) -> None:
-        spent = Tokens(
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_input_tokens,
-            usage.cache_write_tokens,
-            usage.reasoning_tokens,
-        )
+    def _count(self, usage: Usage, load: Load) -> None:
+        spent = spent_on(usage)
         self.steps += 1
         self.tokens += spent
         self.context_tokens = spent.total
         self.step = replace(self.step, usage=asdict(spent))
+        self.env.calibration.learn(self.order.model.handle, load.estimated, spent.prompt)
 
     async def _act(self, answer: Answer, message_id: str) -> AsyncGenerator[Saved | Ended, None]:
         """Do what an answer asks for; ends the turn or prepares the next step."""
@@ -262,9 +304,8 @@ class Turn:
 
     async def _call(self, calls: Sequence[ToolCall]) -> list[ToolReturn]:
         tools = {tool.name: tool for tool in self.state.tools}
-        return await self.env.dispatcher.call_all(
-            self._tool_context(), calls, tools, self.rules, self.progress.history
-        )
+        context = tool_context(self.env, self.state, self.order.run, self.step)
+        return await self.env.dispatcher.call_all(context, calls, tools, self.rules, self.progress.history)
 
     async def _go_on(self, drafts: Sequence[Draft]) -> AsyncGenerator[Saved | Ended, None]:
         """Save and take the next step, or end where the steps are used up."""
@@ -276,7 +317,7 @@ class Turn:
         known = len(self.state.context)
         kept = [draft for draft in drafts if draft.parts]
         self.state = await self.env.db.write(
-            save.save_returns, self.state, self._done("success"), kept, following
+            save.save_returns, self.state, done(self.step, "success"), kept, following
         )
         self.step, self._saying = following, None
         for message in self.state.context[known:]:
@@ -287,50 +328,37 @@ class Turn:
         known = len(self.state.context)
         kept = [draft for draft in drafts if draft.parts]
         self.state = await self.env.db.write(
-            save.save_end, self.state, self._done(ended_as(reason), reason), kept, self._run_end(reason)
+            save.save_end, self.state, done(self.step, ended_as(reason), reason), kept, self._run_end(reason)
         )
         for message in self.state.context[known:]:
             yield Saved(message)
-        yield Ended(reason, self.tokens, self.steps, self.context_tokens)
+        yield Ended(reason, self.tokens, self.steps + self.further_steps, self.context_tokens)
 
     async def _fail(self, error: Exception) -> None:
         """Save how a turn broke, and what was said until then, marked."""
         reason, kind, words = stop_reason_of(error), error_type_of(error), words_of(error)
-        drafts: list[Draft] = []
-        if self._saying:
-            builder, message_id = self._saying
-            said = builder.partial()
-            drafts = [replace(self._answer(said, message_id), is_err=True)] if said else []
-        failed = replace(self._done("failed", reason), error_type=kind, error_data={"message": words})
+        drafts = [replace(draft, is_err=True) for draft in self._half_said() if draft.parts]
+        failed = replace(done(self.step, "failed", reason), error_type=kind, error_data={"message": words})
         end = self._run_end(reason, {"error_type": kind, "message": words})
         self.state = await self.env.db.write(save.save_end, self.state, failed, drafts, end)
 
-    def _run_end(self, reason: str, error: dict[str, str] | None = None) -> RunEnd:
-        usage = {**asdict(self.tokens), "steps": self.steps, "context": self.context_tokens}
-        return RunEnd(reason, usage, error, self.ttft_ns, monotonic_ns() - self.started)
+    def _half_said(self) -> list[Draft]:
+        """What was said of an answer that broke off."""
+        if self._saying is None:
+            return []
+        builder, message_id = self._saying
+        return [self._answer(builder.partial(), message_id)]
 
-    def _done(self, status: Any, reason: str | None = None) -> StepRow:
-        done = now()
-        spent = max(0, int((done - self.step.created_at).total_seconds() * 1e9))  # clocks are set back
-        return replace(self.step, status=status, stop_reason=reason, completed_at=done, step_ns=spent)
+    def _run_end(self, reason: str, error: dict[str, str] | None = None) -> RunEnd:
+        steps = self.steps + self.further_steps
+        usage = {**asdict(self.tokens), "steps": steps, "context": self.context_tokens}
+        return RunEnd(reason, usage, error, self.ttft_ns, monotonic_ns() - self.started)
 
     def _answer(self, parts: tuple[Part, ...], message_id: str) -> Draft:
         return replace(self._draft("assistant", parts), id=message_id)
 
     def _draft(self, role: Any, parts: tuple[Part, ...], *, is_err: bool = False) -> Draft:
         return Draft(role, parts, run_id=self.order.run.id, step_id=self.step.id, is_err=is_err)
-
-    def _tool_context(self) -> ToolContext:
-        return ToolContext(
-            db=self.env.db,
-            actor=self.state.actor,
-            agent_id=self.state.agent.id,
-            thread_id=self.state.thread.id,
-            run_id=self.order.run.id,
-            step_id=self.step.id,
-            timezone=self.state.agent.timezone,
-            blocks=links,
-        )
 
 
 def called_in(rows: Sequence[MessageRow], run_id: str | None) -> tuple[CalledTool, ...]:
@@ -343,6 +371,6 @@ def called_in(rows: Sequence[MessageRow], run_id: str | None) -> tuple[CalledToo
     )
 
 
-def ended_as(reason: str) -> str:
+def ended_as(reason: str) -> Literal["success", "cancelled"]:
     """The status of a step that ended its turn for this reason."""
     return "cancelled" if reason == "cancelled" else "success"

@@ -171,3 +171,5 @@ TOOLS = (
     memory_rethink,
     memory_finish_edits,
 )
+# The tools by which an agent can keep something for good.
+WRITERS = tuple(tool for tool in TOOLS if tool is not memory_finish_edits)

@@ -6,10 +6,12 @@ text, and one message with all its tool calls.
 
 import uuid
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from perdure.content.parts import (
     Approval,
+    Compaction,
     Image,
     Part,
     Reasoning,
@@ -25,6 +27,7 @@ from perdure.messages.schemas import (
     ApprovalResponseMessage,
     AssistantMessage,
     Base64Image,
+    CompactionStats,
     ContentPart,
     HiddenReasoningMessage,
     ImageContent,
@@ -61,13 +64,19 @@ def render(row: MessageRow, message_tool: MessageTool | None = None) -> list[Let
         case "user":
             return [UserMessage(**_common(row), otid=row.otid, content=_content(row.parts))]
         case "summary":
-            return [SummaryMessage(**_common(row), otid=row.otid, summary=text_of(row.parts))]
+            return [_summary(row)]
         case "tool":
             return _returns(row, message_tool)
         case "approval" if not calls_of(row.parts):
             return [_approvals(row)]
         case "assistant" | "approval":
             return _answer(row, message_tool)
+
+
+def _summary(row: MessageRow) -> LettaMessage:
+    counted = next((part for part in row.parts if isinstance(part, Compaction)), None)
+    stats = CompactionStats(**asdict(counted)) if counted else None
+    return SummaryMessage(**_common(row), otid=row.otid, summary=text_of(row.parts), compaction_stats=stats)
 
 
 def _common(row: MessageRow) -> dict[str, Any]:

@@ -166,12 +166,23 @@ class ApprovalRequestMessage(WireMessage):
     tool_calls: list[WireToolCall] | dict[str, Any] | None = None
 
 
+class CompactionStats(BaseModel):
+    """How much a summary took the place of; messages are counted with the system message."""
+
+    trigger: str
+    context_tokens_before: int | None = None
+    context_tokens_after: int | None = None
+    context_window: int
+    messages_count_before: int
+    messages_count_after: int
+
+
 class SummaryMessage(WireMessage):
     """What older messages said, in short."""
 
     message_type: Literal["summary_message"] = "summary_message"
     summary: str
-    compaction_stats: dict[str, Any] | None = None
+    compaction_stats: CompactionStats | None = None
 
 
 class ApprovalReply(BaseModel):

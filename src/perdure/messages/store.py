@@ -156,8 +156,13 @@ def run_that_said(conn: Connection, thread_id: str, otids: Sequence[str]) -> str
     )
 
 
-def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> tuple[Thread, list[MessageRow]]:
-    """Store messages at the end of a thread and of its context; the thread as it is then, and the rows."""
+def append(
+    conn: Connection, thread: Thread, drafts: Sequence[Draft], *, aside: bool = False
+) -> tuple[Thread, list[MessageRow]]:
+    """Store messages at the end of a thread and of its context; the thread as it is then, and the rows.
+
+    Those said `aside` do not come into the context.
+    """
     if not drafts:
         return thread, []
     rows: list[MessageRow] = []
@@ -166,6 +171,8 @@ def append(conn: Connection, thread: Thread, drafts: Sequence[Draft]) -> tuple[T
         moment = max(now(), moment + TICK) if moment else now()
         rows.append(_placed(draft, thread, moment))
     INSERT_MESSAGE.run_all(conn, [_values(row) for row in rows])
+    if aside:
+        return replace(thread, last_moment=moment), rows
     position = thread.last_position
     entries = [
         {"thread_id": thread.id, "position": position + i, "message_id": row.id}

@@ -8,6 +8,7 @@ import perdure
 from perdure.agents.conversations.routes import router as conversations
 from perdure.agents.routes import router as agents
 from perdure.chat.cancel import router as cancel
+from perdure.chat.compact import router as compact
 from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.generate import router as generate
 from perdure.chat.openai.routes import router as openai
@@ -41,6 +42,7 @@ ROUTERS = (
     providers,
     messages,
     cancel,
+    compact,
     generate,
     preview,
     reset,

@@ -92,7 +92,15 @@ class Wiring:
         traces = TraceLog(db) if settings.runs.trace else None
         fetcher = Fetcher(settings.outbound)
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
-        environment = Environment(db, dispatcher, lease, traces, settings.runs.approval_limit)
+        environment = Environment(
+            db,
+            dispatcher,
+            lease,
+            traces,
+            settings.runs.approval_limit,
+            resolve=models.resolve,
+            summaries=settings.summaries,
+        )
         worker = Worker(environment, models, runner, callbacks)
         for part in (models, traces, callbacks, runner, Takeover(worker, left_open)):
             if part:

@@ -5,7 +5,17 @@ from typing import Any
 
 import orjson
 
-from perdure.content.parts import Approval, Image, Message, Part, Reasoning, Text, ToolCall, ToolReturn
+from perdure.content.parts import (
+    Approval,
+    Compaction,
+    Image,
+    Message,
+    Part,
+    Reasoning,
+    Text,
+    ToolCall,
+    ToolReturn,
+)
 from perdure.providers.base import ModelRequest, ToolSpec
 from perdure.providers.vendors.calls import arguments_of, plain_id
 from perdure.providers.vendors.claude import BUDGETS, EFFORTS, Claude, claude
@@ -140,8 +150,8 @@ def _block(part: Part, vendor: str) -> dict[str, Any] | None:
                 "content": part.text,
             }
             return result | ({"is_error": True} if part.status == "error" else {})
-        case Approval():
-            return None  # the model is told what came of it, in the call's return
+        case Approval() | Compaction():
+            return None  # not for models: what came of an approval is told in the call's return
 
 
 def _ours(part: Part, vendor: str) -> bool:
