@@ -18,11 +18,23 @@ from bench.messages import Bench, first_token, one_step, with_a_tool
 from bench.processes import Child
 from bench.raw import FORMATS, Format, Raw
 from bench.report import Report
+from bench.tail import spilling, tail
 from bench.throughput import throughput
 
-PARTS = ("startup", "memory", "message", "stream", "tool", "history", "throughput", "breakdown", "install")
+PARTS = (
+    "startup",
+    "memory",
+    "message",
+    "stream",
+    "tool",
+    "history",
+    "throughput",
+    "tail",
+    "breakdown",
+    "install",
+)
 HELD = 200  # messages after which the memory is looked at again
-OWN_ONLY = {"startup", "memory", "breakdown"}
+OWN_ONLY = {"startup", "memory", "tail", "breakdown"}
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -109,6 +121,14 @@ def _messages(options: argparse.Namespace, chosen: Sequence[str], bench: Bench, 
         levels = [int(level) for level in options.levels.split(",")]
         database = "server by URL" if options.url else (options.database_url or "sqlite").partition(":")[0]
         throughput(bench, levels, options.messages, server.pid if server else None, database)
+    if server and "tail" in chosen:
+        spilling(bench, server)
+        if server.environment.get("PERDURE_DATABASE_URL"):
+            with (
+                tempfile.TemporaryDirectory(prefix="bench-home-") as home,
+                server.beside(Path(home)) as other,
+            ):
+                tail(bench, other)
     if server and "memory" in chosen:
         bench.report.section("Memory")
         startup.memory(bench.report, server, "at the end of these measures")

@@ -67,6 +67,13 @@ class Child:
         if self._log:
             self._log.close()
 
+    def beside(self, home: Path) -> "Child":
+        """A further server of the same database, on a home and a port of its own."""
+        port = free_port()
+        command = [*self.command[:-1], str(port)]
+        named = self.environment | {"PERDURE_HOME": str(home)}
+        return Child(command, f"http://{LOOPBACK}:{port}", self.health, named)
+
     def log(self) -> str:
         """What it wrote."""
         assert self._log is not None

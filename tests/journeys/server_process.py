@@ -74,6 +74,15 @@ def reply(request: Any) -> Any:
     return say("Your name is Ann." if "Called Ann." in request.system else "I do not know.")
 
 
+def tell(request: Any) -> Any:
+    """A model that is asked for so many words, so many seconds apart: `200 0.005`."""
+    from perdure.content.parts import text_of
+    from perdure.testing.scripted import say, slowly
+
+    count, pause = text_of(request.messages[-1].parts).split()
+    return slowly(say(" ".join(f"w{n}" for n in range(int(count)))), float(pause))
+
+
 def main(home: str, url: str, point: str, lease: str) -> None:
     import uvicorn
 
@@ -83,6 +92,7 @@ def main(home: str, url: str, point: str, lease: str) -> None:
 
     model = ScriptedModel()
     model.script("mind", reply)
+    model.script("teller", tell)
     settings = Settings.model_validate(
         {
             "home": home,

@@ -1,15 +1,19 @@
 """What a run's readers are shown, as its caller wished: pure."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from perdure.chat.requests import Delivery
 from perdure.chat.schemas import ErrorMessage, Ping, StopReason, TurnOptions
-from perdure.chat.wire import Projection
+from perdure.chat.wire import Projection, usage_of
 from perdure.kit.clock import iso, now
 from perdure.kit.ids import new_id
-from perdure.loop.events import TurnFailed
+from perdure.loop.events import Ended, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.stops import error_type_of, words_of
 from perdure.messages.spoken import MessageTool
-from perdure.runs.runner import Frames
+from perdure.runs.live import Told
+from perdure.runs.store import RunRow, Tokens
 
 
 def projection_of(
@@ -33,10 +37,41 @@ def ping(run_id: str) -> Ping:
     return Ping(id=new_id("ping"), date=iso(now()), run_id=run_id)
 
 
-async def failure_frames(run_id: str, error: Exception, reason: str) -> Frames:
+def told_of(error: Exception) -> dict[str, str]:
+    """What is kept of a failure."""
+    return {"error_type": error_type_of(error), "message": words_of(error)}
+
+
+def failure_frames(run_id: str, error: Exception, reason: str) -> list[Told]:
     """How a stream ends whose run failed."""
     cause = error.cause if isinstance(error, TurnFailed) else error
-    message = words_of(cause)
-    yield StopReason(stop_reason=reason), None
-    told = ErrorMessage(run_id=run_id, error_type=error_type_of(cause), message=message, detail=message)
-    yield told, "error"
+    return failure_told(run_id, reason, told_of(cause))
+
+
+def failure_told(run_id: str, stop_reason: str, error: Mapping[str, Any]) -> list[Told]:
+    """The last frames of a run that failed: why it stopped, then an `error` event, which clients raise."""
+    message = str(error.get("message") or "The run failed.")
+    kind = str(error.get("error_type") or "internal_error")
+    told = ErrorMessage(run_id=run_id, error_type=kind, message=message, detail=message)
+    return [(StopReason(stop_reason=stop_reason), None), (told, "error")]
+
+
+def end_told(ended: Ended) -> list[Told]:
+    """The last frames of a run that did not fail."""
+    return [(StopReason(stop_reason=ended.stop_reason), None), (usage_of(ended), None)]
+
+
+def ended_with(stop_reason: str | None, usage: Mapping[str, Any] | None) -> Ended:
+    """The end of a run, as it is stored."""
+    counted = dict(usage or {})
+    steps, context = counted.pop("steps", 0), counted.pop("context", 0)
+    return Ended(stop_reason or "error", Tokens(**counted), steps, context)
+
+
+def last_words(run_id: str, run: RunRow | None) -> list[Told]:
+    """The last frames of a run whose row says how it ended; None: it was deleted."""
+    if run is None:
+        return failure_told(run_id, "error", {"message": f"Run {run_id} was deleted."})
+    if run.status == "failed":
+        return failure_told(run_id, run.stop_reason or "error", run.error or {})
+    return end_told(ended_with(run.stop_reason, run.usage))

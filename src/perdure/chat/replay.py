@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from perdure.chat.frames import failure_frames
-from perdure.chat.told import end_of, told_in
+from perdure.chat.frames import end_told, ended_with, failure_frames
+from perdure.chat.told import told_in
 from perdure.chat.wire import Projection
 from perdure.db import Database
 from perdure.kit.errors import PerdureError
@@ -24,6 +24,14 @@ def replay(db: Database, actor: Actor, run_id: str, projection: Projection) -> L
     return again
 
 
+def read_back(run_id: str) -> LiveRun:
+    """A run whose stream the database has, or will have."""
+    again = LiveRun(run_id, durable=True)
+    again.given_up = True
+    again.finish()
+    return again
+
+
 async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projection) -> None:
     failure: Exception | None = None
     try:
@@ -33,11 +41,11 @@ async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projecti
                 again.append(frame)
         if run.error:
             failure = TurnFailed(run.stop_reason or "error", PerdureError(run.error["message"]))
-            async for frame, event in failure_frames(run.id, failure, run.stop_reason or "error"):
-                again.append(frame, event)
+            for told in failure_frames(run.id, failure, run.stop_reason or "error"):
+                again.append(*told)
         else:
-            for frame in projection.frames(end_of(run)):
-                again.append(frame)
+            for told in end_told(ended_with(run.stop_reason, run.usage)):
+                again.append(*told)
     except PerdureError as error:  # deleted meanwhile
         failure = error
     again.finish(failure)

@@ -68,7 +68,7 @@ async def answer(
     run = await sender.send(actor, thread_id, body, delivery)
     if body.streaming:
         silence = sender.streams.ping_seconds if pings else None
-        return event_stream(run, pings=silence, numbered=body.background)
+        return event_stream(run, sender.tails, pings=silence)
     return await as_response(run)
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.agents.schemas.types import MultitaskStrategy
-from perdure.kit.ids import AgentId
+from perdure.kit.ids import AgentId, RunId
 from perdure.messages.schemas import ApprovalReply, ContentPart, LettaMessage, MessageType
 
 DEFAULT_MAX_STEPS = 50
@@ -189,6 +189,22 @@ class AsyncMessage(SendOptions):
     """A request that is answered at once with its run."""
 
     callback_url: str | None = Field(None, description="Is told how the run ended, signed.")
+
+
+class ResumeStream(BaseModel):
+    """From where, and how, to read the stream of a background run."""
+
+    starting_after: int = Field(default=0, ge=0, description="The last `seq_id` that was seen; 0 for all.")
+    include_pings: bool | None = True
+    poll_interval: float | None = Field(
+        default=0.1,
+        ge=0,
+        description="Seconds between looks at a run of another server, where none tells us of news.",
+    )
+    batch_size: int | None = Field(default=100, ge=1, description="Frames read from the database at once.")
+    run_id: RunId | None = Field(default=None, description="Whose stream, where a conversation has many.")
+    otid: str | None = Field(default=None, description="Of an input: the run it began.")
+    agent_id: AgentId | None = Field(default=None, description="Whose default conversation is meant.")
 
 
 class StopReason(BaseModel):

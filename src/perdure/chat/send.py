@@ -9,10 +9,11 @@ from perdure.agents.conversations.place import find
 from perdure.chat.frames import projection_of
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
-from perdure.chat.replay import replay
+from perdure.chat.replay import read_back, replay
 from perdure.chat.requests import Asked, Delivery
 from perdure.chat.schemas import SendOptions
 from perdure.chat.settings import StreamSettings
+from perdure.chat.tail import Tails
 from perdure.chat.worker import Prepared, Worker
 from perdure.kit.outbound import Fetcher
 from perdure.loop import save
@@ -20,6 +21,7 @@ from perdure.loop.approvals import AlreadyAnswered
 from perdure.loop.order import Environment
 from perdure.loop.save import AgentChanged, AlreadySaid, Intake
 from perdure.providers.catalog import Models
+from perdure.runs import store as runs
 from perdure.runs.cancel import request_cancel
 from perdure.runs.leases import ThreadBusy
 from perdure.runs.live import LiveRun
@@ -33,6 +35,7 @@ class Sender:
     """Takes requests to agents on."""
 
     worker: Worker
+    tails: Tails
     runs: RunSettings
     streams: StreamSettings
     fetcher: Fetcher
@@ -65,7 +68,7 @@ class Sender:
             self.worker.forget(asked)
             return await self.send(actor, thread_id, options, delivery)
         except (AlreadyAnswered, AlreadySaid) as again:
-            return self._replay(asked, prepared, again.run_id)
+            return await self._replay(asked, prepared, again.run_id)
         except ThreadBusy as busy:
             return await self._line_up(asked, prepared, busy, options.multitask_strategy)
         return self.worker.work(asked, prepared, state)
@@ -88,16 +91,20 @@ class Sender:
         try:
             await db.write(_enqueue, waiting, self.runs.queue_limit, stopped)
         except AlreadySaid as again:
-            return self._replay(asked, prepared, again.run_id)
+            return await self._replay(asked, prepared, again.run_id)
         self.runner.cancel(stopped)
         if busy.recovering:
             await self.worker.take_over()
         return self.worker.wait(asked, run, waiting.hold)
 
-    def _replay(self, asked: Asked, prepared: Prepared, run_id: str) -> LiveRun:
+    async def _replay(self, asked: Asked, prepared: Prepared, run_id: str) -> LiveRun:
         """What came of the same request when it came first: the run at work, or the one that ended."""
         if run_id in self.runner.live:
             return self.runner.live[run_id]
+        if asked.delivery.background:
+            run = await self.env.db.read(runs.get, asked.actor, run_id)
+            if run.background and self.tails.keeps(run):
+                return read_back(run_id)
         agent_type = prepared.place.agent.agent_type
         projection = projection_of(asked.options, asked.delivery, run_id, agent_type)
         return replay(self.env.db, asked.actor, run_id, projection)

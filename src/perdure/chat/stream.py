@@ -1,6 +1,7 @@
 """Readers of a run: server-sent events for those who stream, one answer for those who wait."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import Any
 
 from fastapi.responses import Response, StreamingResponse
@@ -8,37 +9,64 @@ from pydantic import BaseModel
 
 from perdure.chat.frames import ping
 from perdure.chat.schemas import LettaResponse, Ping, StopReason, UsageStatistics
+from perdure.chat.tail import HandedOver, Pace, Tails
 from perdure.kit.errors import PerdureError
 from perdure.loop.events import TurnFailed
 from perdure.loop.stops import UNKNOWN
-from perdure.runs.live import Frame, LiveRun
+from perdure.runs.frames import FrameRow
+from perdure.runs.live import LiveRun
 
 DONE = b"data: [DONE]\n\n"
+PING = '{"message_type":"ping"'
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-def event_stream(run: LiveRun, *, pings: float | None, numbered: bool) -> StreamingResponse:
-    """Follow a run as server-sent events; a ping after `pings` seconds of silence, `[DONE]` at its end.
+def event_stream(run: LiveRun, tails: Tails, *, pings: float | None) -> StreamingResponse:
+    """Follow a run as server-sent events; a ping after `pings` seconds of silence, `[DONE]` always.
 
-    `numbered` frames carry their `seq_id`, so that a reader who left can ask for what follows.
+    The frames of a durable run carry their `seq_id`, so that a reader who left can ask for what follows.
     """
-    return StreamingResponse(_events(run, pings, numbered), media_type="text/event-stream", headers=HEADERS)
+    if run.durable:
+        rows = tails.follow(run.run_id, 0, Pace(silence=pings), run)
+        return as_events(stored_events(run.run_id, rows))
+    return as_events(_events(run, pings))
 
 
-async def _events(run: LiveRun, pings: float | None, numbered: bool) -> AsyncIterator[bytes]:
+def as_events(events: AsyncGenerator[bytes, None]) -> StreamingResponse:
+    """An answer of server-sent events."""
+    return StreamingResponse(events, media_type="text/event-stream", headers=HEADERS)
+
+
+async def _events(run: LiveRun, pings: float | None) -> AsyncGenerator[bytes, None]:
     async for frame in run.follow(silence=pings):
-        yield encode(frame, numbered) if frame else encode(Frame(0, ping(run.run_id)), False)
-    if not run.cut:
-        yield DONE
+        yield encode(frame.model.model_dump_json(), frame.event) if frame else sign_of_life(run.run_id)
+    yield DONE
 
 
-def encode(frame: Frame, numbered: bool) -> bytes:
+async def stored_events(
+    run_id: str, rows: AsyncGenerator[FrameRow | None, None], *, pings: bool = True
+) -> AsyncGenerator[bytes, None]:
+    """The frames of a durable run, perhaps without the ping it begins with."""
+    try:
+        async with aclosing(rows) as frames:
+            async for row in frames:
+                if row is None:
+                    yield sign_of_life(run_id)
+                elif pings or not row.data.startswith(PING):
+                    yield encode(row.data, row.event)
+    except HandedOver:
+        return  # without an end: whoever reads this knows that there is more, and may ask for it
+    yield DONE
+
+
+def sign_of_life(run_id: str) -> bytes:
+    """A ping between the frames; it has no number, for nobody sees it again."""
+    return encode(ping(run_id).model_dump_json())
+
+
+def encode(data: str, event: str | None = None) -> bytes:
     """One frame as bytes. Ordinary frames have no `event:` line: clients skip those that do."""
-    if numbered and hasattr(frame.model, "seq_id"):
-        data = frame.model.model_copy(update={"seq_id": frame.seq}).model_dump_json()
-    else:
-        data = frame.model.model_dump_json()
-    name = f"event: {frame.event}\n" if frame.event else ""
+    name = f"event: {event}\n" if event else ""
     return f"{name}data: {data}\n\n".encode()
 
 

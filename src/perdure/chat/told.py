@@ -2,16 +2,16 @@
 
 from sqlalchemy import Connection
 
+from perdure.chat.frames import ended_with
 from perdure.chat.schemas import LettaResponse, StopReason
 from perdure.chat.wire import usage_of
 from perdure.kit.paging import MAX_LIMIT, Page
-from perdure.loop.events import Ended
 from perdure.messages import store as messages
 from perdure.messages.render import render_all
 from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
 from perdure.runs import store as runs
-from perdure.runs.store import RunRow, Tokens
+from perdure.runs.store import RunRow
 from perdure.tenancy.actor import Actor
 
 
@@ -23,13 +23,6 @@ def told_in(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[M
 def said_in(conn: Connection, actor: Actor, run_id: str) -> list[MessageRow]:
     """What was said in a run, the input included."""
     return messages.list_(conn, actor, Page(limit=MAX_LIMIT, order="asc"), run_id=run_id)
-
-
-def end_of(run: RunRow) -> Ended:
-    """The end of a run, as it was told."""
-    counted = dict(run.usage or {})
-    steps, context = counted.pop("steps", 0), counted.pop("context", 0)
-    return Ended(run.stop_reason or "error", Tokens(**counted), steps, context)
 
 
 def result_of(run: RunRow, rows: list[MessageRow]) -> LettaResponse:
@@ -46,5 +39,5 @@ def result_of(run: RunRow, rows: list[MessageRow]) -> LettaResponse:
             types=shown.get("include_return_message_types"),
         ),
         stop_reason=StopReason(stop_reason=run.stop_reason or "error"),
-        usage=usage_of(end_of(run)),
+        usage=usage_of(ended_with(run.stop_reason, run.usage)),
     )

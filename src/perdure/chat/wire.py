@@ -5,7 +5,7 @@ call that was streamed piece by piece is never sent again whole.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -45,6 +45,10 @@ class Projection:
     _calls: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     _streamed: set[str] = field(default_factory=set[str])
     _blank: str = ""  # text that may be nothing but space before a call, which is not stored either
+
+    def copy(self) -> "Projection":
+        """Another one that has told the same."""
+        return replace(self, _calls=dict(self._calls), _streamed=set(self._streamed))
 
     def frames(self, event: TurnEvent) -> Iterator[BaseModel]:
         """The frames of one event, in order; often none."""

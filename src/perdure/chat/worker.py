@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from perdure.agents.conversations.place import Place, find
 from perdure.agents.model_settings import context_window
 from perdure.chat.callbacks import Callbacks, checked
-from perdure.chat.frames import failure_frames, ping, projection_of
+from perdure.chat.frames import end_told, failure_frames, ping, projection_of, told_of
+from perdure.chat.record import Record, record_of
 from perdure.chat.requests import Asked, asked_in
 from perdure.chat.schemas import ClientTool, TurnOptions
 from perdure.kit.clock import now
@@ -18,18 +20,18 @@ from perdure.kit.ids import new_id
 from perdure.loop import save
 from perdure.loop.approvals import PendingApproval
 from perdure.loop.decide import Progress
-from perdure.loop.events import Ended, TurnFailed
+from perdure.loop.events import Ended, Saved, TurnFailed
 from perdure.loop.order import Environment, Order, new_step
-from perdure.loop.save import AgentChanged, Intake, RunEnd, TurnState
+from perdure.loop.save import AgentChanged, Intake, RunEnd, Tell, TurnState
 from perdure.loop.skills import Skill, available_skills
-from perdure.loop.stops import error_type_of, stop_reason_of, words_of
+from perdure.loop.stops import stop_reason_of
 from perdure.loop.turn import Turn, called_in
 from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models
 from perdure.providers.entries import ResolvedModel
 from perdure.runs import leases
 from perdure.runs.leases import Hold, LeaseLost, Taken
-from perdure.runs.live import LiveRun
+from perdure.runs.live import LiveRun, Told
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import RunRow, Tokens
@@ -108,12 +110,14 @@ class Worker:
         async def begin() -> Turn:
             return self._turn(asked, prepared, state, live.stop)
 
-        return self._drive(live, asked, intake.run, intake.hold, begin)
+        return self._drive(live, asked, intake.run, intake.hold, begin, record_of(live))
 
     def wait(self, asked: Asked, run: RunRow, hold: Hold) -> LiveRun:
         """Work on a request when its thread is free and all that came before it are done."""
         live = LiveRun(run.id, thread_id=asked.thread_id, durable=True)
-        return self._drive(live, asked, run, hold, lambda: self._in_line(asked, run, hold, live.stop))
+        record = record_of(live)
+        begin = partial(self._in_line, asked, run, hold, live.stop, record)
+        return self._drive(live, asked, run, hold, begin, record)
 
     async def take_over(self) -> None:
         """Go on with all runs whose process went silent."""
@@ -125,18 +129,24 @@ class Worker:
         """Work on a run whose process is gone, from where it stood."""
         run, hold = taken.run, taken.hold
         log.info("a run goes on", extra={"run_id": run.id, "attempt": hold.attempt})
-        live = LiveRun(run.id, thread_id=run.thread_id, durable=True)
+        live = LiveRun(run.id, thread_id=run.thread_id, durable=True, attempt=hold.attempt, after=taken.told)
+        record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
         asked = asked_in(run, taken.request)
         if taken.request is None or hold.attempt > MOST_ATTEMPTS:
-            return self._drive(live, asked, run, hold, lambda: _give_up(hold))
-        if run.status == "created":
-            return self._drive(live, asked, run, hold, lambda: self._in_line(asked, run, hold, live.stop))
-        return self._drive(live, asked, run, hold, lambda: self._as_it_stood(asked, run, hold, live.stop))
+            begin: Begin = partial(_give_up, hold)
+        elif run.status == "created":
+            begin = partial(self._in_line, asked, run, hold, live.stop, record)
+        else:
+            begin = partial(self._as_it_stood, asked, run, hold, live.stop)
+        return self._drive(live, asked, run, hold, begin, record)
 
-    def _drive(self, live: LiveRun, asked: Asked, run: RunRow, hold: Hold, begin: Begin) -> LiveRun:
-        self.runner.drive(live, _frames(asked, run, begin), self._failed(run, hold))
+    def _drive(
+        self, live: LiveRun, asked: Asked, run: RunRow, hold: Hold, begin: Begin, record: Record | None
+    ) -> LiveRun:
+        frames = _frames(asked, run, begin, record)
+        self.runner.drive(live, frames, self._failed(run, hold, live, record))
         if run.callback_url:
             self.callbacks.wake_after(live)
         return live
@@ -165,22 +175,26 @@ class Worker:
             steps=stood.steps,
         )
 
-    async def _in_line(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn | None:
+    async def _in_line(
+        self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
+    ) -> Turn | None:
         """The turn of a run that waited; None if it was cancelled before it could begin."""
         freed = self.runner.next_end(run.thread_id)
         while True:
-            if turn := await self._try_to_begin(asked, run, hold, stop):
+            if turn := await self._try_to_begin(asked, run, hold, stop, tell):
                 return turn
             try:
                 with stop.interruptible():
                     await asyncio.wait([freed], timeout=LOOK_SECONDS)
             except Stopped:
-                await self.env.db.write(save.withdraw, hold)
+                await self.env.db.write(save.withdraw, hold, tell)
                 return None
             if freed.done():
                 freed = self.runner.next_end(run.thread_id)
 
-    async def _try_to_begin(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn | None:
+    async def _try_to_begin(
+        self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
+    ) -> Turn | None:
         db = self.env.db
         if not await db.read(leases.is_next, run.thread_id, run.id):
             return None
@@ -188,7 +202,7 @@ class Worker:
             prepared = await self.prepare(asked, run, hold)
         except PerdureError as error:
             end = RunEnd(stop_reason_of(error), {}, told_of(error))
-            if await db.write(save.decline, asked.actor, run, hold, asked.drafts, end):
+            if await db.write(save.decline, asked.actor, run, hold, asked.drafts, end, tell):
                 raise TurnFailed(end.stop_reason, error) from error
             return None
         try:
@@ -208,23 +222,27 @@ class Worker:
         stood = Stood(progress, resumed.tokens, resumed.steps)
         return self._turn(asked, prepared, resumed.state, stop, stood)
 
-    def _failed(self, run: RunRow, hold: Hold) -> OnFailure:
+    def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
         async def failed(error: Exception) -> Frames:
-            return failure_frames(run.id, error, await self._ended(run, hold, error))
+            reason = await self._ended(run, hold, error, record)
+            live.given_up = record is not None and reason is None
+            last = [] if live.given_up else failure_frames(run.id, error, reason or "error")
+            return _last_frames(last, record)
 
         return failed
 
-    async def _ended(self, run: RunRow, hold: Hold, error: Exception) -> str:
-        """Make sure a failed run has its end stored; returns why it stopped."""
+    async def _ended(self, run: RunRow, hold: Hold, error: Exception, tell: Tell | None) -> str | None:
+        """Make sure a failed run has its end stored; returns why it stopped, None if that is not stored."""
         if isinstance(error, TurnFailed):
             return error.stop_reason
         log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
         try:
-            await self.env.db.write(leases.break_off, hold, error=told_of(error))
+            await self.env.db.write(save.break_off, hold, told_of(error), tell)
         except LeaseLost:
-            pass  # it was ended by another, or deleted
+            return None  # it was ended by another, or deleted
         except Exception:
             log.exception("the end of a run could not be stored; its lease will run out")
+            return None
         return "error"
 
 
@@ -273,24 +291,32 @@ def skills_of(options: TurnOptions) -> str:
     return available_skills([Skill(skill.name, skill.description, skill.location) for skill in offered])
 
 
-def told_of(error: Exception) -> dict[str, str]:
-    """What is kept of a failure."""
-    return {"error_type": error_type_of(error), "message": words_of(error)}
-
-
-async def _frames(asked: Asked, run: RunRow, begin: Begin) -> Frames:
+async def _frames(asked: Asked, run: RunRow, begin: Begin, record: Record | None) -> Frames:
     if asked.delivery.pings and run.attempt == 1:
         yield ping(run.id), None
     turn = await begin()
     if turn is None:
-        for frame in projection_of(asked.options, asked.delivery, run.id).frames(Ended.withdrawn()):
-            yield frame, None
+        async for told in _last_frames(end_told(Ended.withdrawn()), record):
+            yield told
         return
     projection = projection_of(asked.options, asked.delivery, run.id, turn.state.agent.agent_type)
+    if record:
+        record.projection = projection
+        turn.state = replace(turn.state, tell=record)
     async with aclosing(turn.run()) as events:
         async for event in events:
             for frame in projection.frames(event):
                 yield frame, None
+            if record and isinstance(event, Saved | Ended):
+                record.stored()
+
+
+async def _last_frames(last: Sequence[Told], record: Record | None) -> Frames:
+    """The frames of an end that is stored already; the record has stored them with it."""
+    for told in last:
+        yield told
+    if record and last:
+        record.stored()
 
 
 async def _give_up(hold: Hold) -> Turn | None:

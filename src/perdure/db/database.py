@@ -34,10 +34,15 @@ class Database(Protocol):
         ...
 
 
+def is_sqlite(url: str) -> bool:
+    """Whether a database URL is one of SQLite."""
+    return make_url(url).get_backend_name() == "sqlite"
+
+
 def connect(url: str, options: DatabaseSettings | None = None) -> Database:
     """The database at `url`: `sqlite:///path` or `postgresql://…`."""
     options = options or DatabaseSettings()
-    if make_url(url).get_backend_name() == "sqlite":
+    if is_sqlite(url):
         from perdure.db.sqlite import SqliteDatabase  # noqa: PLC0415 - drivers load on demand
 
         return SqliteDatabase(url, readers=options.readers, synchronous=options.synchronous)

@@ -1,6 +1,7 @@
 """Inserting rows that may be there already, in both dialects."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -11,12 +12,14 @@ def insert_new(conn: Connection, table: Table, rows: Sequence[Mapping[str, Any]]
     """Insert rows; those that clash with a unique key of an existing row are left out."""
     if not rows:
         return
-    conn.execute(_insert(conn, table).on_conflict_do_nothing(), [dict(row) for row in rows])
+    conn.execute(_insert_new(conn.dialect.name, table), [dict(row) for row in rows])
 
 
-def _insert(conn: Connection, table: Table) -> Any:
-    if conn.dialect.name == "postgresql":
+@cache
+def _insert_new(dialect: str, table: Table) -> Any:
+    """Built once for each table: building a statement costs more than running it."""
+    if dialect == "postgresql":
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - 30 ms that SQLite can do without
 
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

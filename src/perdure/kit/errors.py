@@ -51,6 +51,12 @@ class Conflict(PerdureError):
     headers: Mapping[str, str] = {"x-should-retry": "false"}
 
 
+class Gone(PerdureError):
+    """It was there, and is not kept any longer."""
+
+    status = 410
+
+
 class Unprocessable(PerdureError):
     """A field has a value that can never be accepted."""
 

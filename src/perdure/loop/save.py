@@ -5,7 +5,7 @@ their returns before the next request. Killed between any two, the next message 
 conversation that can go on.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ from perdure.loop.approvals import (
     denial,
     settle,
 )
+from perdure.loop.events import Saved
 from perdure.loop.request import reopened, strays_in, unanswered
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
@@ -40,6 +41,22 @@ from perdure.runs.leases import Hold
 from perdure.runs.store import RunRow, StepRow, Tokens
 from perdure.tenancy.actor import Actor
 from perdure.tools.store import ToolRow
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended."""
+
+    stop_reason: str
+    usage: dict[str, int | None]
+    error: dict[str, str] | None = None
+    ttft_ns: int | None = None
+    total_duration_ns: int = 0
+
+
+# Called in the transaction that stores new messages of a run, or its end, to store what readers are shown
+# of them. It may be called again for the same, as any unit of work.
+Tell = Callable[[Connection, Sequence[Saved], RunEnd | None], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,7 @@ class TurnState:
     context: tuple[MessageRow, ...]
     settlement: Settlement | None = None  # calls that waited for the reply this request brings
     faults: "Faults | None" = None
+    tell: Tell | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +155,13 @@ def start(conn: Connection, new: Intake) -> TurnState | None:
 
 
 def decline(
-    conn: Connection, actor: Actor, run: RunRow, held: Hold, drafts: Sequence[Draft], end: "RunEnd"
+    conn: Connection,
+    actor: Actor,
+    run: RunRow,
+    held: Hold,
+    drafts: Sequence[Draft],
+    end: RunEnd,
+    tell: Tell | None = None,
 ) -> bool:
     """End a run that waited and cannot begin, once it is its turn; what was said stays."""
     if not leases.start(conn, run.thread_id, held):
@@ -145,6 +169,8 @@ def decline(
     thread = messages.get_thread(conn, actor, run.thread_id)
     messages.append(conn, thread, _said_in(drafts, run.id, None))
     finish(conn, held, end)
+    if tell:
+        tell(conn, (), end)
     return True
 
 
@@ -313,24 +339,13 @@ def save_returns(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How a run ended."""
-
-    stop_reason: str
-    usage: dict[str, int | None]
-    error: dict[str, str] | None = None
-    ttft_ns: int | None = None
-    total_duration_ns: int = 0
-
-
 def save_end(
     conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], end: RunEnd
 ) -> TurnState:
     """Save the last messages of a turn together with the end of its run."""
     finish(conn, state.hold, end)
     save_step(conn, step)
-    state = _appended(conn, state, drafts)
+    state = _appended(conn, state, drafts, end)
     agents.record_run(
         conn,
         state.agent.id,
@@ -341,9 +356,19 @@ def save_end(
     return state
 
 
-def withdraw(conn: Connection, held: Hold) -> None:
+def withdraw(conn: Connection, held: Hold, tell: Tell | None = None) -> None:
     """End a run that was cancelled before its turn came; what it would have said is not said."""
-    finish(conn, held, RunEnd("cancelled", {}))
+    end = RunEnd("cancelled", {})
+    finish(conn, held, end)
+    if tell:
+        tell(conn, (), end)
+
+
+def break_off(conn: Connection, held: Hold, error: dict[str, str], tell: Tell | None = None) -> None:
+    """End a run that broke, with the step it was at."""
+    leases.break_off(conn, held, error=error)
+    if tell:
+        tell(conn, (), RunEnd("error", {}, error))
 
 
 def finish(conn: Connection, held: Hold, end: RunEnd) -> None:
@@ -377,6 +402,10 @@ def save_step(conn: Connection, step: StepRow) -> None:
     )
 
 
-def _appended(conn: Connection, state: TurnState, drafts: Sequence[Draft]) -> TurnState:
+def _appended(
+    conn: Connection, state: TurnState, drafts: Sequence[Draft], end: RunEnd | None = None
+) -> TurnState:
     thread, rows = messages.append(conn, state.thread, drafts)
+    if state.tell:
+        state.tell(conn, [Saved(row) for row in rows], end)
     return replace(state, thread=thread, context=(*state.context, *rows))

@@ -18,6 +18,7 @@ from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, Unavailable
 from perdure.kit.ids import new_id
 from perdure.kit.text import storable
+from perdure.runs.frames import next_attempt
 from perdure.runs.store import RunRow, Status, fail_steps, status_of
 from perdure.runs.tables import runs
 from perdure.tenancy.actor import Actor
@@ -92,6 +93,7 @@ class Taken:
     hold: Hold
     request: Mapping[str, Any] | None
     cancel_requested: bool
+    told: int = 0  # the number after which its frames count on
 
 
 def claim(
@@ -232,7 +234,13 @@ def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, lim
     )
     rows = sorted(taken, key=lambda row: row.created_at)
     return [
-        Taken(picked(RunRow, row), Hold(row.id, lease, row.attempt), row.request, row.cancel_requested)
+        Taken(
+            picked(RunRow, row),
+            Hold(row.id, lease, row.attempt),
+            row.request,
+            row.cancel_requested,
+            next_attempt(conn, row.id),
+        )
         for row in rows
     ]
 

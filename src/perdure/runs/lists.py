@@ -14,6 +14,8 @@ from perdure.runs.store import RunRow, StepRow
 from perdure.runs.tables import runs, steps
 from perdure.tenancy.actor import Actor, owned
 
+ALIKE = ("background", "stop_reason", "conversation_id", "thread_id")
+
 
 @dataclass(frozen=True, slots=True)
 class RunFilter:
@@ -24,11 +26,12 @@ class RunFilter:
     background: bool | None = None
     stop_reason: str | None = None
     conversation_id: str | None = None
+    thread_id: str | None = None
 
 
 def list_runs(conn: Connection, actor: Actor, page: Page, want: RunFilter) -> list[RunRow]:
     """Runs, a page of them."""
-    query = _equal(owned(runs, actor), runs, want, ("background", "stop_reason", "conversation_id"))
+    query = _equal(owned(runs, actor), runs, want, ALIKE)
     if want.agent_ids is not None:
         query = query.where(runs.c.agent_id.in_(want.agent_ids))
     if want.statuses is not None:

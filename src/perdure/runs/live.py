@@ -1,55 +1,108 @@
 """A run at work in this process: its frames so far, and those still to come."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
 
+from perdure.runs.frames import FrameRow
 from perdure.runs.stop import Stop
+
+Told = tuple[BaseModel, str | None]  # a frame's model, and its event's name if it has one
+
+RING = 10_000  # stored frames of a durable run that are kept in memory, too
+SLACK = 1_000  # frames are dropped so many at once
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One thing a stream shows: a wire model, or an error's name and wire model.
 
-    `seq` counts from 1 within a run; it is the cursor for reading on.
+    `seq` only grows within a run; it is the cursor for reading on. Frames of a durable run are also there
+    as they are stored (`row`).
     """
 
     seq: int
     model: BaseModel
     event: str | None = None
+    row: FrameRow | None = None
 
 
 class LiveRun:
-    """Frames in a list that grows; any number of readers follow it, each at its own pace."""
+    """Frames in a list that grows; any number of readers follow it, each at its own pace.
 
-    def __init__(self, run_id: str, stop: Stop | None = None, *, thread_id: str = "", durable: bool = False):
+    A durable run's frames are stored, too (`Spill`), and of those that are stored only the last ones
+    stay here: who reads more slowly finds the others in the database. `after` is where its numbers begin.
+    """
+
+    def __init__(
+        self,
+        run_id: str,
+        stop: Stop | None = None,
+        *,
+        thread_id: str = "",
+        durable: bool = False,
+        attempt: int = 1,
+        after: int = 0,
+    ):
         self.run_id = run_id
         self.thread_id = thread_id
+        self.attempt = attempt
         self.durable = durable  # it goes on if this process does not
         self.stop = stop or Stop()
         self.frames: list[Frame] = []
+        self.dropped = after  # the number of the last frame that is not here
+        self.stored = after  # the number of the last frame that is in the database
+        self.announced = after  # up to which number other servers know that it is
         self.done = False
         self.failure: Exception | None = None
+        self.given_up = False  # how it ended, if it did, is for the database to tell
         self.task: asyncio.Task[None] | None = None
+        self.on_news: Callable[[], None] | None = None
         self._waiters: set[asyncio.Future[None]] = set()
-
-    def append(self, model: BaseModel, event: str | None = None) -> None:
-        """Add a frame and wake the readers."""
-        self.frames.append(Frame(len(self.frames) + 1, model, event))
-        self._wake()
-
-    def finish(self, failure: Exception | None = None) -> None:
-        """No frame will follow; `failure` is what a blocking caller should be told."""
-        self.failure, self.done = failure, True
-        self._wake()
+        self._followers = 0
 
     @property
     def cut(self) -> bool:
         """Whether the frames end here without the run's end: it goes on in another process."""
         return self.done and self.stop.handed_over
+
+    @property
+    def seq(self) -> int:
+        """The number of the last frame."""
+        return self.dropped + len(self.frames)
+
+    def append(self, model: BaseModel, event: str | None = None) -> None:
+        """Add a frame and wake the readers."""
+        seq = self.dropped + len(self.frames) + 1
+        row = row_of(seq, model, event) if self.durable else None
+        self.frames.append(Frame(seq, model, event, row))
+        self._wake()
+        if self.on_news:
+            self.on_news()
+
+    def unstored(self) -> list[FrameRow]:
+        """The frames that the database has not."""
+        return [frame.row for frame in self.frames[self.stored - self.dropped :] if frame.row]
+
+    def mark_stored(self, seq: int) -> None:
+        """The database has all frames up to this one; the oldest may go."""
+        self.stored = max(self.stored, seq)
+        surplus = min(len(self.frames) - RING, self.stored - self.dropped)
+        if surplus >= SLACK and not self._followers:
+            del self.frames[:surplus]
+            self.dropped += surplus
+        if self.on_news:
+            self.on_news()
+
+    def finish(self, failure: Exception | None = None) -> None:
+        """No frame will follow; `failure` is what a blocking caller should be told."""
+        self.failure, self.done = failure, True
+        self._wake()
+        if self.on_news:
+            self.on_news()
 
     def _wake(self) -> None:
         for waiter in self._waiters:
@@ -57,18 +110,32 @@ class LiveRun:
                 waiter.set_result(None)
         self._waiters.clear()
 
-    async def follow(self, after: int = 0, *, silence: float | None = None) -> AsyncIterator[Frame | None]:
-        """Frames above `after` until the run ends; None whenever `silence` seconds pass without one."""
-        while True:
-            while after < len(self.frames):
-                after += 1
-                yield self.frames[after - 1]
-            if self.done:
-                return
-            if not await self._wait(silence):
-                yield None
+    def since(self, after: int, most: int) -> list[Frame]:
+        """The frames above a number that are here, so many at the most."""
+        first = max(after - self.dropped, 0)
+        return self.frames[first : first + most]
 
-    async def _wait(self, seconds: float | None) -> bool:
+    async def follow(self, after: int = 0, *, silence: float | None = None) -> AsyncIterator[Frame | None]:
+        """Frames above `after` until the run ends; None whenever `silence` seconds pass without one.
+
+        While somebody follows, nothing is dropped.
+        """
+        self._followers += 1
+        after = max(after, self.dropped)
+        try:
+            while True:
+                while after < self.seq:
+                    after += 1
+                    yield self.frames[after - self.dropped - 1]
+                if self.done:
+                    return
+                if not await self.wait(silence):
+                    yield None
+        finally:
+            self._followers -= 1
+
+    async def wait(self, seconds: float | None) -> bool:
+        """Wait for a frame or the end; whether one came in time."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -81,8 +148,19 @@ class LiveRun:
 
     async def ended(self) -> list[Any]:
         """Wait for the end; all frames' models. Raises the failure of a run that failed."""
-        async for _ in self.follow():
-            pass
+        models = [frame.model async for frame in self.follow() if frame]
         if self.failure:
             raise self.failure
-        return [frame.model for frame in self.frames]
+        return models
+
+
+def rows_of(told: Iterable[Told], *, after: int) -> list[FrameRow]:
+    """What frames are stored as whose numbers follow `after`."""
+    return [row_of(seq, model, event) for seq, (model, event) in enumerate(told, after + 1)]
+
+
+def row_of(seq: int, model: BaseModel, event: str | None = None) -> FrameRow:
+    """A frame as it is stored and sent; models that can tell their number do."""
+    if "seq_id" in type(model).model_fields:
+        model = model.model_copy(update={"seq_id": seq})
+    return FrameRow(seq, model.model_dump_json(), event)

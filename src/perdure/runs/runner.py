@@ -5,20 +5,19 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
-from pydantic import BaseModel
-
 from perdure.db import Database
 from perdure.kit.errors import Unavailable
 from perdure.runs import leases
 from perdure.runs.cancel import marked
 from perdure.runs.leases import Lease
-from perdure.runs.live import LiveRun
+from perdure.runs.live import LiveRun, Told
+from perdure.runs.spill import Spill
 
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.25
 
-Frames = AsyncGenerator[tuple[BaseModel, str | None], None]
+Frames = AsyncGenerator[Told, None]
 OnFailure = Callable[[Exception], Awaitable[Frames]]
 
 
@@ -32,9 +31,10 @@ class RunInterrupted(Unavailable):
 class Runner:
     """Owns the tasks of all runs of this process and the lease they work under."""
 
-    def __init__(self, db: Database, lease: Lease):
+    def __init__(self, db: Database, lease: Lease, spill: Spill | None = None):
         self.db = db
         self.lease = lease
+        self.spill = spill
         self.live: dict[str, LiveRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: set[str] = set()
@@ -69,6 +69,8 @@ class Runner:
     def drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> LiveRun:
         """Start working on a run we hold; `on_failure` says what frames end a run that broke."""
         self.live[live.run_id] = live
+        if live.durable and self.spill:
+            self.spill.add(live)
         live.task = asyncio.create_task(self._drive(live, frames, on_failure), name=live.run_id)
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
@@ -91,6 +93,7 @@ class Runner:
             if not told.done():
                 told.set_result(None)
         if not live.done:  # stopped before it began, or while it was ending
+            live.given_up = True
             live.finish(RunInterrupted())
 
     async def _drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> None:

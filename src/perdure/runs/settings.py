@@ -38,6 +38,12 @@ class RunSettings(BaseModel):
         description="How long calls wait for approval. Then they count as denied, and the next message is "
         "taken. Unset, they wait for ever.",
     )
+    frames_hours: float = Field(
+        default=24.0,
+        gt=0,
+        description="How long after its end the stream of a background run can be read again "
+        "(`POST /v1/runs/{id}/stream`).",
+    )
 
     @property
     def approval_limit(self) -> timedelta | None:

@@ -188,6 +188,12 @@ def get(conn: Connection, actor: Actor, run_id: str) -> RunRow:
     return picked(RunRow, row)
 
 
+def find_run(conn: Connection, run_id: str) -> RunRow | None:
+    """A run by its id, for who works with it already; None when it is gone."""
+    row = conn.execute(select(runs).where(runs.c.id == run_id)).first()
+    return picked(RunRow, row) if row else None
+
+
 def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
     """Delete a run and its steps; its messages stay."""
     if not conn.execute(delete(runs).where(is_owned(runs, actor), runs.c.id == run_id)).rowcount:

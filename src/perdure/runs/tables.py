@@ -1,4 +1,4 @@
-"""Tables: runs, steps, and the raw exchanges with providers."""
+"""Tables: runs, the frames of their streams, steps, and the raw exchanges with providers."""
 
 from sqlalchemy import (
     BigInteger,
@@ -10,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
+    Text,
     false,
     text,
 )
@@ -68,6 +69,18 @@ runs = Table(
         sqlite_where=text("callback_due IS NOT NULL"),
         postgresql_where=text("callback_due IS NOT NULL"),
     ),
+)
+
+# What streams of durable runs showed, for readers who come later or from another server. Rows are written
+# many at once and read in the order of their key: no other index, and on SQLite no second tree beside it.
+run_frames = Table(
+    "run_frames",
+    metadata,
+    Column("run_id", String, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("event", String),
+    Column("data", Text, nullable=False),  # as on the wire: the reader who comes back gets the same bytes
+    sqlite_with_rowid=False,
 )
 
 steps = Table(

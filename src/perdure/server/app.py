@@ -15,6 +15,7 @@ from perdure.chat.openai.routes import router as openai
 from perdure.chat.preview import router as preview
 from perdure.chat.repair import router as repair
 from perdure.chat.reset import router as reset
+from perdure.chat.resume import router as resume
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
 from perdure.memory.routes import router as memory
@@ -43,6 +44,7 @@ ROUTERS = (
     messages,
     cancel,
     compact,
+    resume,
     generate,
     preview,
     reset,

@@ -3,18 +3,21 @@
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from perdure.chat.callbacks import Callbacks
 from perdure.chat.send import Sender
+from perdure.chat.tail import Tails
 from perdure.chat.takeover import Takeover
 from perdure.chat.worker import Worker
 from perdure.config import Settings
 from perdure.db import Database, connect
 from perdure.db.lock import claim_instance, take_database
 from perdure.db.migrate import check, upgrade
+from perdure.db.notify import Listener
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
@@ -25,8 +28,10 @@ from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
 from perdure.providers.environment import providers_from
 from perdure.runs import leases
+from perdure.runs.frames import CHANNEL
 from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
+from perdure.runs.spill import Spill
 from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import load_key_ring
@@ -88,7 +93,12 @@ class Wiring:
             static=self.static,
         )
         dispatcher = Dispatcher(BUILTINS)
-        runner = Runner(db, lease)
+        keep = timedelta(hours=settings.runs.frames_hours)
+        spill = Spill(db, lease.owner, keep)
+        listener = Listener(settings.database_url, CHANNEL)
+        stack.push_async_callback(listener.close)
+        runner = Runner(db, lease, spill)
+        tails = Tails(db, runner, listener, keep)
         traces = TraceLog(db) if settings.runs.trace else None
         fetcher = Fetcher(settings.outbound)
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
@@ -102,7 +112,7 @@ class Wiring:
             summaries=settings.summaries,
         )
         worker = Worker(environment, models, runner, callbacks)
-        for part in (models, traces, callbacks, runner, Takeover(worker, left_open)):
+        for part in (models, traces, callbacks, spill, runner, Takeover(worker, left_open)):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
@@ -114,7 +124,7 @@ class Wiring:
         app.state.dispatcher = dispatcher
         app.state.runner = runner
         app.state.callbacks = callbacks
-        app.state.sender = Sender(worker, settings.runs, settings.streams, fetcher)
+        app.state.sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         app.state.authenticate = Authenticator(
             db,
             ring,

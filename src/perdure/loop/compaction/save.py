@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from perdure.agents.compiled import recompile
 from perdure.agents.conversations.place import find
+from perdure.loop.events import Saved
 from perdure.loop.save import RunEnd, TurnState, finish, loaded, save_step
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
@@ -42,6 +43,7 @@ def save_aside(
     if next_step:
         runs.insert_step(conn, next_step)
     thread, rows = messages.append(conn, state.thread, drafts, aside=True)
+    _tell(conn, state, rows)
     return replace(state, thread=thread), rows
 
 
@@ -63,9 +65,15 @@ def save_compaction(
         leases.keep(conn, state.hold)
     runs.insert_step(conn, step)
     thread, added = messages.append(conn, state.thread, [summary], aside=True)
+    _tell(conn, state, added)
     prompt = [row for row in state.context if row.id == thread.prompt_message_id]
     context = (*prompt, *added, *kept)
     messages.set_context(conn, thread, [row.id for row in context])
     agent = find(conn, state.actor, thread.id).agent
     text = recompile(conn, agent, thread.id, provider_type=state.provider_type, update_timestamp=True)
     return replace(state, thread=thread, agent=agent, context=context, prompt=text)
+
+
+def _tell(conn: Connection, state: TurnState, rows: Sequence[MessageRow]) -> None:
+    if state.tell:
+        state.tell(conn, [Saved(row, of_compaction=True) for row in rows], None)

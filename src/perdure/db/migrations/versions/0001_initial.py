@@ -561,6 +561,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_conversations_blocks_block_id"), ["block_id"], unique=False)
 
     op.create_table(
+        "run_frames",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("event", sa.String(), nullable=True),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["runs.id"], name=op.f("fk_run_frames_run_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "seq", name=op.f("pk_run_frames")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "shared_messages",
         sa.Column("thread_id", sa.String(), nullable=False),
         sa.Column("message_id", sa.String(), nullable=False),
