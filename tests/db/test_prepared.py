@@ -100,3 +100,58 @@ async def test_another_fault_is_told_with_its_statement(database):
     with pytest.raises(DBAPIError, match="no_such_column"):
         await database.read(broken.all, {})
     assert await database.read(SELECT_TOOLS.all, {"organization_id": "org-x"}) == []
+
+
+async def test_writes_may_wait_and_are_seen_by_whatever_follows(database, organization_id):
+    def work(conn):
+        first, second = tool(organization_id, "a"), tool(organization_id, "b")
+        wanted = {"organization_id": organization_id}
+        INSERT_TOOL.later(conn, first)
+        INSERT_TOOL.later(conn, second)
+        seen = [len(SELECT_TOOLS.all(conn, wanted))]
+        RENAME.later(conn, {"of": first["id"], "name": "z"})
+        RENAME.later(conn, {"of": first["id"], "description": "last"})
+        INSERT_TOOL.later(conn, tool(organization_id, "a"))  # free again
+        seen.append(conn.execute(select(tools.c.id).where(tools.c.organization_id == organization_id)).all())
+        INSERT_TOOL.later(conn, tool(organization_id, "c"))
+        assert RENAME.run(conn, {"of": second["id"], "name": "y"}) == 1
+        RENAME.later(conn, {"of": second["id"], "name": "x"})
+        return seen[0], len(seen[1])
+
+    assert await database.write(work) == (2, 3)
+    found = await database.read(SELECT_TOOLS.all, {"organization_id": organization_id})
+    assert [(row[2], row[4]) for row in found] == [("a", ""), ("c", ""), ("x", ""), ("z", "last")]
+
+
+async def test_writes_to_several_tables_go_together_and_fail_together(database, organization_id):
+    later = Prepared(insert(organizations))
+
+    def work(conn, name):
+        for number in range(70):
+            INSERT_TOOL.later(conn, tool(organization_id, f"{number}"))
+        stamp = now()
+        made = {"id": new_id("org"), "name": "other", "privileged_tools": False}
+        later.later(conn, {**made, "created_at": stamp, "updated_at": stamp})
+        INSERT_TOOL.later(conn, tool(made["id"], "theirs"))  # its foreign key waits, too
+        INSERT_TOOL.later(conn, tool(organization_id, name))
+        return made["id"]
+
+    with pytest.raises(IntegrityError):
+        await database.write(work, "69")
+    wanted = {"organization_id": organization_id}
+    assert await database.read(SELECT_TOOLS.all, wanted) == []
+    theirs = await database.write(work, "70")
+    assert len(await database.read(SELECT_TOOLS.all, wanted)) == 71
+    assert len(await database.read(SELECT_TOOLS.all, {"organization_id": theirs})) == 1
+
+
+async def test_what_waited_in_a_failed_unit_of_work_is_gone(database, organization_id):
+    def broken(conn):
+        INSERT_TOOL.later(conn, tool(organization_id, "a"))
+        raise ValueError
+
+    with pytest.raises(ValueError, match=r"^$"):
+        await database.write(broken)
+    await database.write(INSERT_TOOL.run, tool(organization_id, "b"))
+    found = await database.read(SELECT_TOOLS.all, {"organization_id": organization_id})
+    assert [row[2] for row in found] == ["b"]

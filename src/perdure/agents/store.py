@@ -176,7 +176,7 @@ def record_run(conn: Connection, agent_id: str, *, stop_reason: str, duration_ms
         "last_run_duration_ms": duration_ms,
         "last_stop_reason": stop_reason,
     }
-    UPDATE_AGENT.run(conn, {"of": agent_id, **values})
+    UPDATE_AGENT.later(conn, {"of": agent_id, **values})
 
 
 def delete_agent(conn: Connection, actor: Actor, agent_id: str) -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Connection, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from perdure.db.prepared import settle, together
 from perdure.db.schema import json_text
 from perdure.kit.errors import InvalidArgument
 
@@ -24,7 +25,7 @@ ATTEMPTS = 4
 
 def postgres_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     """An asyncpg engine for any spelling of a Postgres URL."""
-    return create_async_engine(
+    engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -32,6 +33,12 @@ def postgres_engine(url: str, pool_size: int = 10) -> AsyncEngine:
         json_serializer=json_text,
         json_deserializer=orjson.loads,
     )
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def what_waits_goes_first(conn: Connection, *_: Any) -> None:
+        settle(conn)
+
+    return engine
 
 
 class TryAgain(Exception):
@@ -59,7 +66,7 @@ class PostgresDatabase:
     async def write(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        return await _run(self.engine, work, *args, **kwargs)
+        return await _run(self.engine, together, work, *args, **kwargs)
 
     async def close(self) -> None:
         await self.engine.dispose()

@@ -5,15 +5,23 @@ row by its key takes 14 µs on SQLite, here 3. What runs once for every message 
 uses `Connection.execute`.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Dialect, SelectBase, UpdateBase
+from sqlalchemy import Connection, Dialect, Insert, SelectBase, UpdateBase
 from sqlalchemy.exc import DBAPIError
 
+P = ParamSpec("P")
+R = TypeVar("R")
 Values = Mapping[str, Any]
 Converter = Callable[[Any], Any]
+
+WAITING = "writes that wait"
+MOST_WAITING = 30
+PLACE = re.compile(r"\$(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,8 @@ class Prepared:
 
     def all(self, conn: Connection, values: Values) -> list[Sequence[Any]]:
         """All rows."""
-        compiled = self._of(conn, values)
+        settle(conn)
+        compiled = self.compiled(conn, values)
         cursor = execute(conn, compiled.text, compiled.parameters(values))
         rows: Sequence[Sequence[Any]] = cursor.fetchall()
         cursor.close()
@@ -62,26 +71,88 @@ class Prepared:
 
     def run(self, conn: Connection, values: Values) -> int:
         """Execute; how many rows it changed."""
-        compiled = self._of(conn, values)
+        settle(conn)
+        compiled = self.compiled(conn, values)
         cursor = execute(conn, compiled.text, compiled.parameters(values))
         changed: int = cursor.rowcount
         cursor.close()
         return changed
 
+    def later(self, conn: Connection, values: Values) -> None:
+        """Execute before anything else is asked of the database, and before the transaction ends.
+
+        Across a connection, what waits goes in one round trip.
+        """
+        waiting: list[Write] | None = conn.info.get(WAITING)
+        if waiting is None:
+            self.run(conn, values)
+            return
+        if len(waiting) == MOST_WAITING or any(self._meets(other) for other, _ in waiting):
+            settle(conn)
+        waiting.append((self, values))
+
+    def _meets(self, other: "Prepared") -> bool:
+        """Whether both may touch one row: in one statement neither would see what the other does."""
+        mine, theirs = self.statement, other.statement
+        both_add = isinstance(mine, Insert) and isinstance(theirs, Insert)
+        return not both_add and getattr(mine, "table", None) is getattr(theirs, "table", None)
+
     def run_all(self, conn: Connection, rows: Sequence[Values]) -> None:
         """Execute for each of these."""
-        if len(rows) == 1:
-            self.run(conn, rows[0])
-        elif rows:
-            compiled = self._of(conn, rows[0])
+        settle(conn)
+        if rows:
+            compiled = self.compiled(conn, rows[0])
             execute(conn, compiled.text, [compiled.parameters(row) for row in rows], many=True).close()
 
-    def _of(self, conn: Connection, values: Values) -> Compiled:
+    def compiled(self, conn: Connection, values: Values) -> Compiled:
+        """The statement for this connection's driver."""
         key = (conn.dialect.name, *values)
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = self._compiled[key] = _compile(self.statement, conn.dialect, list(values))
         return compiled
+
+
+Write = tuple[Prepared, Values]
+
+
+def together(
+    conn: Connection, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Run a unit of work on Postgres whose writes may wait for each other."""
+    conn.info[WAITING] = []
+    try:
+        result = work(conn, *args, **kwargs)
+        settle(conn)
+        return result
+    finally:
+        if not conn.invalidated:
+            del conn.info[WAITING]
+
+
+def settle(conn: Connection) -> None:
+    """Execute the writes that wait, as one statement."""
+    waiting: list[Write] | None = conn.info.get(WAITING)
+    if not waiting:
+        return
+    compiled = [(prepared.compiled(conn, values), values) for prepared, values in waiting]
+    waiting.clear()
+    text = _joined(tuple((each.text, len(each.order)) for each, _ in compiled))
+    parameters = [value for each, values in compiled for value in each.parameters(values)]
+    execute(conn, text, parameters).close()
+
+
+@lru_cache(500)
+def _joined(writes: tuple[tuple[str, int], ...]) -> str:
+    """Postgres's statement of several writes; the parameters of all are numbered through."""
+    texts: list[str] = []
+    before = 0
+    for text, count in writes:
+        texts.append(PLACE.sub(lambda place, before=before: f"${int(place[1]) + before}", text))
+        before += count
+    *first, last = texts
+    named = ", ".join(f"write_{number} AS ({text})" for number, text in enumerate(first))
+    return f"WITH {named} {last}" if first else last
 
 
 def _compile(statement: SelectBase | UpdateBase, dialect: Dialect, names: list[str]) -> Compiled:

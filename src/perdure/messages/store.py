@@ -170,16 +170,13 @@ def append(
     for draft in drafts:
         moment = max(now(), moment + TICK) if moment else now()
         rows.append(_placed(draft, thread, moment))
-    INSERT_MESSAGE.run_all(conn, [_values(row) for row in rows])
+    for row in rows:
+        INSERT_MESSAGE.later(conn, _values(row))
     if aside:
         return replace(thread, last_moment=moment), rows
-    position = thread.last_position
-    entries = [
-        {"thread_id": thread.id, "position": position + i, "message_id": row.id}
-        for i, row in enumerate(rows, 1)
-    ]
-    INSERT_ENTRY.run_all(conn, entries)
-    return replace(thread, last_position=position + len(rows), last_moment=moment), rows
+    for position, row in enumerate(rows, thread.last_position + 1):
+        INSERT_ENTRY.later(conn, {"thread_id": thread.id, "position": position, "message_id": row.id})
+    return replace(thread, last_position=thread.last_position + len(rows), last_moment=moment), rows
 
 
 def _placed(draft: Draft, thread: Thread, moment: datetime) -> MessageRow:

@@ -143,7 +143,7 @@ def status_of(stop_reason: str) -> Status:
 def insert_step(conn: Connection, step: StepRow) -> None:
     """Note a step."""
     values = {name: getattr(step, name) for name in fields_of(StepRow)}
-    INSERT_STEP.run(conn, values | {"tags": list(step.tags)})
+    INSERT_STEP.later(conn, values | {"tags": list(step.tags)})
 
 
 def fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> None:
@@ -157,7 +157,7 @@ def fail_steps(conn: Connection, run_ids: Sequence[str], error_type: str) -> Non
 
 def update_step(conn: Connection, step_id: str, **values: Any) -> None:
     """Change fields of a step."""
-    UPDATE_STEP.run(conn, {"of": step_id, **storable(values)})
+    UPDATE_STEP.later(conn, {"of": step_id, **storable(values)})
 
 
 def tokens_of(conn: Connection, run_id: str) -> list[Tokens]:

@@ -11,6 +11,7 @@ from perdure.agents import isolated
 from perdure.agents.conversations.tables import conversations
 from perdure.agents.model_settings import merge
 from perdure.agents.store import AgentRow
+from perdure.db.prepared import Prepared
 from perdure.db.rows import picked
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
@@ -48,14 +49,12 @@ class ConversationNotFound(NotFound):
         super().__init__(f"There is no conversation {conversation_id}.")
 
 
-# Statements of the hot path are built once: building one costs about as much as running it.
 SELECT_CONVERSATION = select(conversations).where(
     conversations.c.id == bindparam("conversation_id"),
     conversations.c.organization_id == bindparam("organization_id"),
 )
 THIS = conversations.c.id == bindparam("conversation_id")
-NOTE_REQUEST = update(conversations).where(THIS).values(last_message_at=bindparam("at"))
-NOTE_END = update(conversations).where(THIS).values(last_run_completion=bindparam("at"))
+UPDATE_CONVERSATION = Prepared(update(conversations).where(THIS))
 
 
 def get(conn: Connection, actor: Actor, conversation_id: str, *, to_change: bool = False) -> ConversationRow:
@@ -105,10 +104,10 @@ def delete_conversation(conn: Connection, actor: Actor, conversation_id: str) ->
 def note_request(conn: Connection, thread: Thread) -> None:
     """A request to a conversation was accepted; an agent's own thread keeps no such note."""
     if thread.id != thread.agent_id:
-        conn.execute(NOTE_REQUEST, {"conversation_id": thread.id, "at": now()})
+        UPDATE_CONVERSATION.later(conn, {"conversation_id": thread.id, "last_message_at": now()})
 
 
 def note_end(conn: Connection, thread: Thread) -> None:
     """A run of a conversation ended."""
     if thread.id != thread.agent_id:
-        conn.execute(NOTE_END, {"conversation_id": thread.id, "at": now()})
+        UPDATE_CONVERSATION.later(conn, {"conversation_id": thread.id, "last_run_completion": now()})
