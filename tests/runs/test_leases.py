@@ -10,7 +10,7 @@ from tests.runs.test_store import MINE, OTHER, run_of, step_of, steps_of, stored
 
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
-from perdure.runs import leases, store
+from perdure.runs import cancel, leases, store
 from perdure.runs.cancel import request_cancel
 from perdure.runs.leases import Hold, Lease, LeaseLost, QueueFull, ThreadBusy
 from perdure.runs.store import RunRow
@@ -89,6 +89,7 @@ async def test_a_lease_is_renewed_for_the_runs_still_owned(db, actor, agent_id, 
         return conn.execute(select(runs.c.lease_expires).where(runs.c.id == run.id)).scalar_one()
 
     before = await db.read(expiry)
+    await asyncio.sleep(0.005)
     assert await db.write(leases.renew, MINE, [run.id, "run-gone"]) == {run.id}
     assert await db.read(expiry) > before
     assert await db.write(leases.renew, OTHER, [run.id]) == set()
@@ -219,3 +220,37 @@ async def test_a_silent_run_whose_end_was_asked_for_ends(db, actor, agent_id):
     await db.write(leases.claim, lost, GONE)
     await db.write(request_cancel, actor, agent_id, [lost.id])
     assert (await stored(db, actor, lost)).status == "cancelled"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_replica_whose_clock_is_wrong_takes_nothing_from_the_living(
+    db, actor, agent_id, run, monkeypatch, hours
+):
+    clock_is_wrong(monkeypatch, hours)
+    assert run.id not in {taken.run.id for taken in await db.write(leases.take_over, OTHER)}
+    with pytest.raises(ThreadBusy) as busy:
+        await db.write(leases.claim, run_of(actor, agent_id), OTHER)
+    assert not busy.value.recovering
+    await db.write(request_cancel, actor, agent_id, [run.id])
+    assert (await stored(db, actor, run)).status == "running"
+    await db.write(leases.keep, Hold(run.id, MINE))
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_what_a_replica_with_a_wrong_clock_holds_is_held_for_its_time(
+    db, actor, agent_id, monkeypatch, hours
+):
+    theirs = run_of(actor, agent_id)
+    with monkeypatch.context() as elsewhere:
+        clock_is_wrong(elsewhere, hours)
+        await db.write(leases.claim, theirs, Lease("you:1", 0.2))
+        await db.write(leases.keep, Hold(theirs.id, Lease("you:1", 0.2)))
+    assert theirs.id not in {taken.run.id for taken in await db.write(leases.take_over, MINE)}
+    await asyncio.sleep(0.25)
+    assert theirs.id in {taken.run.id for taken in await db.write(leases.take_over, MINE)}
+
+
+def clock_is_wrong(monkeypatch: pytest.MonkeyPatch, hours: float) -> None:
+    """Let this process think that it is earlier or later."""
+    for module in (leases, cancel, store):
+        monkeypatch.setattr(module, "now", lambda: now() + timedelta(hours=hours))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, select, update
 
 from perdure.kit.clock import now
-from perdure.runs.leases import OPEN, Lease
+from perdure.runs.leases import IS_SILENT, OPEN, Lease
 from perdure.runs.store import RunNotFound, Status
 from perdure.runs.tables import runs, steps
 from perdure.tenancy.actor import Actor, is_owned
@@ -33,7 +33,7 @@ def request_cancel(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[
     conn.execute(update(runs).where(*at_work).values(cancel_requested=True))
     orphaned = conn.execute(
         update(runs)
-        .where(*at_work, runs.c.lease_expires < now())
+        .where(*at_work, IS_SILENT)
         .values(status="cancelled", stop_reason="cancelled", completed_at=now(), lease_owner=None)
         .returning(runs.c.id)
     )

@@ -7,11 +7,11 @@ the attempt, so a process that was thought dead cannot write into a history that
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
 
+from perdure.db.clock import present, seconds_from_now
 from perdure.db.prepared import Prepared
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
@@ -29,20 +29,22 @@ BUSY = (
 )
 # As text, so that both databases see that the partial index applies.
 OPEN: ColumnElement[Any] = literal_column("runs.status IN ('created', 'running')")
-INSERT_RUN = Prepared(insert(runs))
+IS_SILENT = runs.c.lease_expires <= present()
+EXPIRY = seconds_from_now("lease_seconds")
+INSERT_RUN = Prepared(insert(runs).values(lease_expires=EXPIRY))
 SELECT_OPEN = Prepared(
-    select(runs.c.id, runs.c.status, runs.c.attempt, runs.c.lease_expires)
+    select(runs.c.id, runs.c.status, runs.c.attempt, IS_SILENT.label("silent"))
     .where(runs.c.thread_id == bindparam("thread_id"), OPEN)
     .order_by(runs.c.created_at)
 )
-UPDATE_HELD = Prepared(
-    update(runs).where(
-        runs.c.id == bindparam("of"),
-        OPEN,
-        runs.c.lease_owner == bindparam("holder"),
-        runs.c.attempt == bindparam("trial"),
-    )
+THIS_HELD = (
+    runs.c.id == bindparam("of"),
+    OPEN,
+    runs.c.lease_owner == bindparam("holder"),
+    runs.c.attempt == bindparam("trial"),
 )
+UPDATE_HELD = Prepared(update(runs).where(*THIS_HELD))
+RENEW_HELD = Prepared(update(runs).where(*THIS_HELD).values(lease_expires=EXPIRY))
 
 
 class LeaseLost(Unavailable):
@@ -67,13 +69,13 @@ class ThreadBusy(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A process, and for how long it holds runs before it must say that it is still there."""
+    """A process, and for how long it holds runs before it must say that it is still there.
+
+    Leases are measured by the database's clock: those of the processes may differ.
+    """
 
     owner: str
     seconds: float
-
-    def expires(self) -> datetime:
-        return now() + timedelta(seconds=self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def claim(
     """Insert a run already running; `ThreadBusy` while another one is, or waits (unless `ahead` of those)."""
     other = _first_open(conn, run.thread_id)
     if other and (other.status == "running" or not ahead):
-        raise ThreadBusy(other.id, recovering=other.attempt > 1 or other.lease_expires < now())
+        raise ThreadBusy(other.id, recovering=other.attempt > 1 or other.silent)
     _insert(conn, run, lease, request)
 
 
@@ -140,7 +142,7 @@ def enqueue(conn: Connection, run: RunRow, lease: Lease, request: Mapping[str, A
 def _insert(conn: Connection, run: RunRow, lease: Lease, request: Mapping[str, Any] | None) -> None:
     values = {name: getattr(run, name) for name in fields_of(RunRow)}
     values["request_config"] = storable(values["request_config"])
-    held = {"lease_owner": lease.owner, "lease_expires": lease.expires(), "request": storable(request)}
+    held = {"lease_owner": lease.owner, "lease_seconds": lease.seconds, "request": storable(request)}
     INSERT_RUN.run(conn, values | held)
 
 
@@ -167,7 +169,7 @@ class OpenRun:
     id: str
     status: Status
     attempt: int
-    lease_expires: datetime
+    silent: bool
 
 
 def _first_open(conn: Connection, thread_id: str) -> OpenRun | None:
@@ -179,9 +181,9 @@ def _first_open(conn: Connection, thread_id: str) -> OpenRun | None:
 def start(conn: Connection, thread_id: str, held: Hold) -> bool:
     """Begin a run that waited, if it is its turn; `LeaseLost` if it is not ours any more."""
     if not is_next(conn, thread_id, held.run_id):
-        _write_held(conn, held, {"lease_expires": held.lease.expires()})
+        keep(conn, held)
         return False
-    _write_held(conn, held, {"status": "running", "lease_expires": held.lease.expires()})
+    _write_held(conn, held, {"status": "running"}, renew=True)
     return True
 
 
@@ -195,8 +197,9 @@ def renew(conn: Connection, lease: Lease, ids: Sequence[str]) -> set[str]:
     renewed = conn.execute(
         update(runs)
         .where(runs.c.id.in_(ids), OPEN, runs.c.lease_owner == lease.owner)
-        .values(lease_expires=lease.expires())
-        .returning(runs.c.id)
+        .values(lease_expires=EXPIRY)
+        .returning(runs.c.id),
+        {"lease_seconds": lease.seconds},
     )
     return set(renewed.scalars())
 
@@ -206,13 +209,13 @@ def release(conn: Connection, lease: Lease, ids: Sequence[str]) -> None:
     conn.execute(
         update(runs)
         .where(runs.c.id.in_(ids), OPEN, runs.c.lease_owner == lease.owner)
-        .values(lease_expires=now())
+        .values(lease_expires=present())
     )
 
 
 def has_orphans(conn: Connection) -> bool:
     """Whether there is a run whose process went silent."""
-    silent = select(runs.c.id).where(OPEN, runs.c.lease_expires < now()).limit(1)
+    silent = select(runs.c.id).where(OPEN, IS_SILENT).limit(1)
     return conn.execute(silent).first() is not None
 
 
@@ -221,7 +224,7 @@ def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, lim
 
     `earlier` begins the owners of an earlier life of this very server: they are known to be gone.
     """
-    gone = runs.c.lease_expires < now()
+    gone: ColumnElement[bool] = IS_SILENT
     if earlier:
         ours = runs.c.lease_owner.startswith(earlier, autoescape=True) & (runs.c.lease_owner != lease.owner)
         gone = or_(gone, ours)
@@ -229,8 +232,9 @@ def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, lim
     taken = conn.execute(
         update(runs)
         .where(runs.c.id.in_(list(conn.execute(oldest).scalars())), OPEN, gone)
-        .values(lease_owner=lease.owner, lease_expires=lease.expires(), attempt=runs.c.attempt + 1)
-        .returning(*runs.c)
+        .values(lease_owner=lease.owner, lease_expires=EXPIRY, attempt=runs.c.attempt + 1)
+        .returning(*runs.c),
+        {"lease_seconds": lease.seconds},
     )
     rows = sorted(taken, key=lambda row: row.created_at)
     return [
@@ -247,7 +251,7 @@ def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, lim
 
 def keep(conn: Connection, held: Hold) -> None:
     """Make sure the run is still ours, in the transaction that writes for it."""
-    _write_held(conn, held, {"lease_expires": held.lease.expires()})
+    _write_held(conn, held, {}, renew=True)
 
 
 def finish(
@@ -281,8 +285,12 @@ def break_off(conn: Connection, held: Hold, *, error: Mapping[str, Any]) -> None
     fail_steps(conn, [held.run_id], error["error_type"])
 
 
-def _write_held(conn: Connection, held: Hold, values: Mapping[str, Any]) -> None:
+def _write_held(conn: Connection, held: Hold, values: Mapping[str, Any], *, renew: bool = False) -> None:
     """Change a run if it is still ours; `LeaseLost` if not."""
-    known = {"of": held.run_id, "holder": held.lease.owner, "trial": held.attempt}
-    if UPDATE_HELD.run(conn, known | dict(values)) != 1:
+    known = {"of": held.run_id, "holder": held.lease.owner, "trial": held.attempt, **values}
+    if renew:
+        changed = RENEW_HELD.run(conn, known | {"lease_seconds": held.lease.seconds})
+    else:
+        changed = UPDATE_HELD.run(conn, known)
+    if changed != 1:
         raise LeaseLost(f"Run {held.run_id} is no longer worked on by this server.")
