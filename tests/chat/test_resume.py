@@ -355,3 +355,42 @@ def test_the_same_message_sent_twice_is_answered_with_the_same_stream(
         with http.stream("POST", f"/v1/agents/{talker}/messages", json=body) as answer:
             both.append(pings_left_out(list(blocks(answer))))
     assert both[0] == both[1]
+
+
+def test_a_run_is_followed_while_it_waits_in_line(
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+) -> None:
+    gate = threading.Event()
+    agent = new_agent(
+        client, scripted.script(model_name, wait(opened(gate), say("first")), say("second"), say("third"))
+    )
+    with begun(http, agent.id), begun(http, agent.id, multitask_strategy="enqueue") as (waiting, lines):
+        assert client.runs.retrieve(waiting).status == "created"
+        with http.stream("POST", f"/v1/runs/{waiting}/stream", json={"starting_after": 1}) as again:
+            gate.set()
+            assert pings_left_out(list(blocks(again))) == pings_left_out(list(lines))
+    assert "second" in "".join(read_again(http, waiting))
+
+
+def test_a_run_that_is_cancelled_in_line_ends_alike_for_all_readers(
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+) -> None:
+    gate = threading.Event()
+    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("first"))))
+    with begun(http, agent.id), begun(http, agent.id, multitask_strategy="enqueue") as (waiting, lines):
+        client.agents.messages.cancel(agent.id, run_ids=[waiting])
+        rest = pings_left_out(list(lines))
+        gate.set()
+    assert told(rest[0]) == {"message_type": "stop_reason", "stop_reason": "cancelled"}
+    assert read_again(http, waiting)[1:] == rest
+
+
+def test_an_asynchronous_run_can_be_followed(client: Letta, http: httpx.Client, talker: str) -> None:
+    run = client.agents.messages.create_async(talker, input="hi")
+    lines = read_again(http, run.id)
+    assert [told(line)["message_type"] for line in lines[-4:-1]] == [
+        "assistant_message",
+        "stop_reason",
+        "usage_statistics",
+    ]
+    assert read_again(http, run.id) == lines

@@ -14,7 +14,7 @@ import pytest
 from letta_client import Letta
 from tests.chat.test_resume import DONE, blocks, pings_left_out, told
 from tests.conftest import DIALECTS, new_database_url
-from tests.journeys.server_process import ServerProcess
+from tests.journeys.server_process import TOLD, ServerProcess
 
 WISH = {"streaming": True, "stream_tokens": True, "background": True}
 
@@ -123,3 +123,46 @@ def read_until_killed(server: ServerProcess, agent_id: str, count: int) -> list[
 def _check_order(lines: list[str]) -> None:
     numbers = [told(line)["seq_id"] for line in lines[:-1] if told(line).get("seq_id")]
     assert numbers == sorted(set(numbers))
+
+
+def test_killed_at_a_save_point_the_stream_tells_every_stored_message_once(
+    database_url: str, tmp_path: Path
+) -> None:
+    begun: list[str] = []
+    for point in ("1.after", "3.before", "3.after", "4.after"):
+        server = ServerProcess(tmp_path, database_url, point)
+        client = Letta(base_url=server.url, max_retries=0, timeout=20)
+        agent_id = client.agents.create(
+            model="scripted/mind", memory_blocks=[{"label": "human", "value": ""}]
+        ).id
+        with contextlib.suppress(httpx.TransportError), send(server, agent_id, TOLD) as answer:
+            for line in blocks(answer):
+                begun += [told(line)["run_id"]] if '"ping"' in line else []
+        assert server.ended() == -9, f"alive after {point}"
+    server = ServerProcess(tmp_path, database_url)
+    client = Letta(base_url=server.url, max_retries=0, timeout=20)
+    assert len(begun) == 4
+    for run_id in begun:
+        _check_whole(read(server, run_id), client, run_id)
+    server.kill()
+
+
+def _check_whole(lines: list[str], client: Letta, run_id: str) -> None:
+    """Nothing stored is missing in a stream, calls come together from their pieces, it ends as its run."""
+    _check_order(lines)
+    frames = [told(line) for line in lines[:-1]]
+    assert [frame["message_type"] for frame in frames[-2:]] == ["stop_reason", "usage_statistics"]
+    assert client.runs.retrieve(run_id).stop_reason == frames[-2]["stop_reason"]
+    stored = [m for m in client.runs.messages.list(run_id) if m.message_type != "user_message"]
+    for message in stored:
+        kind = message.message_type
+        pieces = [f for f in frames if f.get("id") == message.id and f["message_type"] == kind]
+        assert pieces, f"{kind} is not told"
+        match kind:
+            case "assistant_message":
+                assert "".join(piece["content"] for piece in pieces) == message.content
+            case "tool_call_message":
+                joined = "".join(piece["tool_call"].get("arguments", "") for piece in pieces)
+                assert joined == message.tool_call.arguments
+            case "tool_return_message":
+                assert [piece["tool_return"] for piece in pieces] == [message.tool_return]
