@@ -320,6 +320,32 @@ def test_who_asks_is_told_of_compactions(client: Letta, agent_with: Any, way: st
     assert frames[2].message_type == "assistant_message"
 
 
+def test_a_stream_that_is_read_again_tells_the_same_of_a_compaction(client: Letta, agent_with: Any) -> None:
+    agent = agent_with(Saver(), include_base_tools=True, memory_blocks=[{"label": "human", "value": ""}])
+    for number in range(30):
+        frames = list(
+            client.agents.messages.create(
+                agent.id,
+                input=f"{number}: {WORDS}",
+                streaming=True,
+                background=True,
+                include_compaction_messages=True,
+            )
+        )
+        if any(frame.message_type == "summary_message" for frame in frames):
+            break
+    first = [frame for frame in frames if frame.message_type != "ping"]
+    assert [frame.message_type for frame in first][:4] == [
+        "event_message",
+        "tool_call_message",
+        "tool_return_message",
+        "summary_message",
+    ]
+    run_id = first[0].run_id
+    again = [f for f in client.runs.messages.stream(run_id, starting_after=0) if f.message_type != "ping"]
+    assert [frame.model_dump() for frame in again] == [frame.model_dump() for frame in first]
+
+
 class Saver(Mind):
     """Saves a line to memory when it is told that words are about to leave."""
 

@@ -65,6 +65,10 @@ def reply(request: Any) -> Any:
     if broken:
         return say(f"REFUSED: {broken}")
     last = request.messages[-1]
+    if "write the summary" in request.system:
+        return say("Ann said a lot.")
+    if "about to leave your view" in text_of(last.parts) and "Called Ann." not in request.system:
+        return call("memory_insert", label="human", new_string="Called Ann.")
     if text_of(last.parts).startswith(SLOWLY):
         return wait(lambda: asyncio.sleep(0.3), say("Done."))
     if returns_of(last.parts):

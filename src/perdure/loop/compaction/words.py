@@ -94,22 +94,24 @@ def shortened(text: str, limit: int) -> str:
 def pieces(text: str, tokens: int) -> list[str]:
     """A text in pieces of at most so many tokens, cut at lines where that is possible."""
     made: list[str] = []
-    held = ""
-    for line in _short_lines(text, tokens):
-        if held and text_tokens(held) + text_tokens(line) > tokens:
-            made.append(held)
-            held = ""
-        held += line
-    return [*made, held] if held else made
-
-
-def _short_lines(text: str, tokens: int) -> list[str]:
-    lines: list[str] = []
+    held: list[str] = []
+    size = 0
     for line in text.splitlines(keepends=True):
-        size = max(1, len(line) * tokens // max(1, text_tokens(line)) - 4)
-        short = text_tokens(line) <= tokens
-        lines += [line] if short else [line[i : i + size] for i in range(0, len(line), size)]
-    return lines
+        for short in _halved(line, tokens):
+            taken = text_tokens(short) + 1  # of a part of a token, too
+            if held and size + taken > tokens:
+                made.append("".join(held))
+                held, size = [], 0
+            held.append(short)
+            size += taken
+    return [*made, "".join(held)] if held else made
+
+
+def _halved(line: str, tokens: int) -> list[str]:
+    if text_tokens(line) <= tokens or len(line) < 2:
+        return [line]
+    half = len(line) // 2
+    return _halved(line[:half], tokens) + _halved(line[half:], tokens)
 
 
 def mechanical(rows: Sequence[MessageRow], tokens: int, reason: str) -> str:
