@@ -74,6 +74,23 @@ def test_a_reply_that_comes_too_late_is_refused_and_says_why(
     assert "Tea." not in human(client, agent_id)
 
 
+def test_a_reply_that_comes_after_the_next_message_is_refused_too(
+    live: LiveServer, client: Letta, agent_id: str
+) -> None:
+    request = asked(client, agent_id)
+    grow_old(live, request.id)
+    send(client, agent_id)
+    with pytest.raises(BadRequestError, match="no tool call is currently awaiting approval"):
+        reply(client, agent_id, *(yes(call.tool_call_id) for call in request.tool_calls))
+
+
+def test_a_reply_to_what_was_cancelled_is_refused(client: Letta, agent_id: str) -> None:
+    request = asked(client, agent_id)
+    client.agents.messages.cancel(agent_id)
+    with pytest.raises(BadRequestError, match="no tool call is currently awaiting approval"):
+        reply(client, agent_id, *(yes(call.tool_call_id) for call in request.tool_calls))
+
+
 def test_what_has_expired_is_not_shown_as_pending(live: LiveServer, client: Letta, agent_id: str) -> None:
     request = asked(client, agent_id)
     assert pending(client, agent_id).id == request.id

@@ -16,8 +16,6 @@ from perdure.providers.base import ModelError
 from perdure.testing.model_server import ModelServer
 from perdure.testing.scripted import ScriptedModel, call, fail, say
 
-RESUMED = {"runs.messages.stream"}  # has tests of its own
-
 
 @dataclass
 class Done:
@@ -76,6 +74,17 @@ def list_run_messages(done: Done) -> None:
     assert newest.items[0].message_type == "assistant_message"
     first = next(iter(listed))
     assert len(list(done.client.runs.messages.list(done.run_id, after=first.id))) == 3
+
+
+def stream_run_messages(done: Done) -> None:
+    options: Any = {"input": "hi", "streaming": True, "background": True}
+    seen = list(done.client.agents.messages.create(done.agent_id, **options))
+    run_id, last = seen[0].run_id, seen[-3].seq_id
+    again = done.client.runs.messages.stream(run_id, starting_after=0, poll_interval=0.1, batch_size=10)
+    said = [frame.content for frame in again if frame.message_type == "assistant_message"]
+    assert said == ["again"]
+    rest = kinds(done.client.runs.messages.stream(run_id, starting_after=last, include_pings=False))
+    assert rest == ["stop_reason", "usage_statistics"]
 
 
 def retrieve_run(done: Done) -> None:
@@ -176,6 +185,7 @@ def retrieve_step_trace(done: Done) -> None:
 WORKS: dict[str, Callable[[Done], None]] = {
     "runs.list": list_runs,
     "runs.messages.list": list_run_messages,
+    "runs.messages.stream": stream_run_messages,
     "runs.retrieve": retrieve_run,
     "runs.steps.list": list_run_steps,
     "runs.trace.retrieve": retrieve_run_trace,
@@ -203,7 +213,7 @@ def methods(resource: Any, path: str) -> Iterator[str]:
 def test_every_method_for_runs_and_steps_is_tried() -> None:
     with Letta(base_url="http://127.0.0.1:9", api_key="none") as client:
         there = {*methods(client.runs, "runs"), *methods(client.steps, "steps")}
-    assert there == {*WORKS, *RESUMED}
+    assert there == set(WORKS)
 
 
 @pytest.mark.parametrize("name", WORKS)

@@ -17,7 +17,7 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
 from perdure.agents.store import AgentRow
-from perdure.content.parts import returns_of, text_of
+from perdure.content.parts import Approval, ToolReturn, calls_of, text_of
 from perdure.kit.errors import Conflict, InvalidArgument
 from perdure.loop.approvals import (
     EXPIRED,
@@ -288,15 +288,16 @@ def opening(
 
 
 def _refuse_again(context: Sequence[MessageRow], reply: Reply) -> None:
-    """Raise `AlreadyAnswered` when these very calls have their returns: the same reply came twice."""
-    ids = set(reply.call_ids)
-    for row in context[-10:]:
-        if (
-            ids
-            and row.run_id
-            and row.role == "tool"
-            and ids <= {part.call_id for part in returns_of(row.parts)}
-        ):
+    """Raise `AlreadyAnswered` when these very calls were answered by a reply that a later run took.
+
+    A denial that nobody spoke belongs to the run that asked: a reply after it is too late.
+    """
+    ids, asker = set(reply.call_ids), None
+    for row in context:
+        if ids & {call.id for call in calls_of(row.parts)}:
+            asker = row.run_id
+        words = {part.call_id for part in row.parts if isinstance(part, Approval | ToolReturn)}
+        if row.role == "approval" and ids and ids <= words and row.run_id not in (None, asker):
             raise AlreadyAnswered(row.run_id)
 
 
