@@ -394,3 +394,19 @@ def test_an_asynchronous_run_can_be_followed(client: Letta, http: httpx.Client, 
         "usage_statistics",
     ]
     assert read_again(http, run.id) == lines
+
+
+def test_a_message_that_is_streamed_in_pieces_is_told_whole_to_who_sends_it_again_and_waits(
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+) -> None:
+    gate = threading.Event()
+    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("one two three"))))
+    message = {"role": "user", "content": "hi", "otid": "the-same"}
+    path = f"/v1/agents/{agent.id}/messages"
+    with http.stream("POST", path, json={**FULL, "input": None, "messages": [message]}) as answer:
+        lines = blocks(answer)
+        next(lines)
+        threading.Timer(0.2, gate.set).start()
+        again = http.post(path, json={"messages": [message]})
+        assert [m["content"] for m in again.json()["messages"]] == ["one two three"]
+        list(lines)

@@ -99,8 +99,9 @@ class Sender:
 
     async def _replay(self, asked: Asked, prepared: Prepared, run_id: str) -> LiveRun:
         """What came of the same request when it came first: the run at work, or the one that ended."""
-        if run_id in self.runner.live:
-            return self.runner.live[run_id]
+        live = self.runner.live.get(run_id)
+        if live and live.tokens == asked.delivery.tokens:
+            return live
         if asked.delivery.background:
             run = await self.env.db.read(runs.get, asked.actor, run_id)
             if run.background and self.tails.keeps(run):

@@ -105,7 +105,7 @@ class Worker:
     def work(self, asked: Asked, prepared: Prepared, state: TurnState) -> LiveRun:
         """Work on a request that was accepted."""
         intake = prepared.intake
-        live = LiveRun(intake.run.id, thread_id=asked.thread_id, durable=asked.delivery.background)
+        live = _live(asked, intake.hold, durable=asked.delivery.background)
 
         async def begin() -> Turn:
             return self._turn(asked, prepared, state, live.stop)
@@ -114,7 +114,7 @@ class Worker:
 
     def wait(self, asked: Asked, run: RunRow, hold: Hold) -> LiveRun:
         """Work on a request when its thread is free and all that came before it are done."""
-        live = LiveRun(run.id, thread_id=asked.thread_id, durable=True)
+        live = _live(asked, hold)
         record = record_of(live)
         begin = partial(self._in_line, asked, run, hold, live.stop, record)
         return self._drive(live, asked, run, hold, begin, record)
@@ -129,11 +129,11 @@ class Worker:
         """Work on a run whose process is gone, from where it stood."""
         run, hold = taken.run, taken.hold
         log.info("a run goes on", extra={"run_id": run.id, "attempt": hold.attempt})
-        live = LiveRun(run.id, thread_id=run.thread_id, durable=True, attempt=hold.attempt, after=taken.told)
+        asked = asked_in(run, taken.request)
+        live = _live(asked, hold, after=taken.told)
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
-        asked = asked_in(run, taken.request)
         if taken.request is None or hold.attempt > MOST_ATTEMPTS:
             begin: Begin = partial(_give_up, hold)
         elif run.status == "created":
@@ -244,6 +244,17 @@ class Worker:
             log.exception("the end of a run could not be stored; its lease will run out")
             return None
         return "error"
+
+
+def _live(asked: Asked, hold: Hold, *, durable: bool = True, after: int = 0) -> LiveRun:
+    return LiveRun(
+        hold.run_id,
+        thread_id=asked.thread_id,
+        durable=durable,
+        tokens=asked.delivery.tokens,
+        attempt=hold.attempt,
+        after=after,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class LiveRun:
         *,
         thread_id: str = "",
         durable: bool = False,
+        tokens: bool = False,
         attempt: int = 1,
         after: int = 0,
     ):
@@ -51,6 +52,7 @@ class LiveRun:
         self.thread_id = thread_id
         self.attempt = attempt
         self.durable = durable  # it goes on if this process does not
+        self.tokens = tokens  # messages come in pieces
         self.stop = stop or Stop()
         self.frames: list[Frame] = []
         self.dropped = after  # the number of the last frame that is not here
