@@ -1,9 +1,11 @@
 """Callbacks: who left an address is told how a run ended, at least once, and can check who calls."""
 
 import base64
+import contextlib
 import hmac
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,9 +14,10 @@ from letta_client import Letta
 from tests.chat.receiver import Received, Receiver, receiving, until
 from tests.chat.test_cancel import stuck
 from tests.chat.test_messages import new_agent
-from tests.conftest import LiveServer
+from tests.conftest import LiveServer, serve
 
 from perdure.chat.callbacks import checked, pause_after
+from perdure.config import Settings
 from perdure.kit.errors import InvalidArgument
 from perdure.providers.base import ModelError
 from perdure.runs.tables import runs
@@ -170,6 +173,26 @@ def test_a_run_that_is_cancelled_before_its_turn_owes_its_callback_too(
     assert {news["status"] for news in told.values()} == {"cancelled"}
     assert told[second.id]["metadata"]["result"]["messages"] == []
     assert set(told) == {first.id, second.id}
+
+
+def test_what_a_server_still_owes_is_told_after_its_restart(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.statuses = [503]
+    settings = Settings.model_validate(
+        {
+            "home": tmp_path,
+            "models": {"detect": False},
+            "outbound": {"networks": ["127.0.0.0/8"]},
+            "runs": {"callback_pause_seconds": 1},
+        }
+    )
+    server, model = contextlib.contextmanager(serve), ScriptedModel({"x": [say("Hello.")]})
+    with server(settings, model) as before, Letta(base_url=before.url, max_retries=0) as client:
+        run_id = asked(client, "scripted/x", receiver.url)
+        receiver.wait()
+        assert settled(client, run_id).callback_status_code == 503
+    with server(settings, model) as after, Letta(base_url=after.url, max_retries=0) as client:
+        assert [call.headers["webhook-id"] for call in receiver.wait(2)] == [run_id, run_id]
+        assert until(lambda: client.runs.retrieve(run_id).callback_status_code == 200)
 
 
 def test_a_callback_url_that_can_be_none_is_refused(client: Letta, http: httpx.Client) -> None:
