@@ -19,7 +19,7 @@ from bench.processes import Child
 from bench.raw import FORMATS, Format, Raw
 from bench.report import Report
 from bench.tail import spilling, tail
-from bench.throughput import throughput
+from bench.throughput import Servers, streams, throughput
 
 PARTS = (
     "startup",
@@ -29,6 +29,7 @@ PARTS = (
     "tool",
     "history",
     "throughput",
+    "streams",
     "tail",
     "breakdown",
     "install",
@@ -90,6 +91,7 @@ def _measure(options: argparse.Namespace, chosen: Sequence[str], models: Child, 
     if options.url:
         with _bench(options, options.url, models, report) as bench:
             _messages(options, [part for part in chosen if part not in OWN_ONLY], bench, None)
+            _at_once(options, [part for part in chosen if part not in OWN_ONLY], bench, None)
         return
     if "startup" in chosen:
         startup.startup(report, lambda home: _perdure(options, home, models), options.starts)
@@ -100,6 +102,7 @@ def _measure(options: argparse.Namespace, chosen: Sequence[str], models: Child, 
                 _bench(options, server.url, models, report) as bench,
             ):
                 _messages(options, chosen, bench, server)
+                _at_once(options, chosen, bench, server)
         if "breakdown" in chosen:
             _breakdown(options, Path(home), models, report)
 
@@ -117,18 +120,25 @@ def _messages(options: argparse.Namespace, chosen: Sequence[str], bench: Bench, 
     if "history" in chosen:
         history(bench, options.stored)
         bench.api.clear()
-    if "throughput" in chosen:
-        levels = [int(level) for level in options.levels.split(",")]
+
+
+def _at_once(options: argparse.Namespace, chosen: Sequence[str], bench: Bench, server: Child | None) -> None:
+    """What is measured with many callers; a database that servers can share has two of them."""
+    levels = [int(level) for level in options.levels.split(",")]
+    with tempfile.TemporaryDirectory(prefix="bench-home-") as home, ExitStack() as stack:
+        started = [server] if server else []
         database = "server by URL" if options.url else (options.database_url or "sqlite").partition(":")[0]
-        throughput(bench, levels, options.messages, server.pid if server else None, database)
-    if server and "tail" in chosen:
-        spilling(bench, server)
-        if server.environment.get("PERDURE_DATABASE_URL"):
-            with (
-                tempfile.TemporaryDirectory(prefix="bench-home-") as home,
-                server.beside(Path(home)) as other,
-            ):
-                tail(bench, other)
+        if server and options.database_url and {"throughput", "streams", "tail"} & set(chosen):
+            started.append(stack.enter_context(server.beside(Path(home))))
+        urls = [one.url for one in started] or [options.url]
+        servers = Servers(urls, [one.pid for one in started], database)
+        for part, measure in (("throughput", throughput), ("streams", streams)):
+            if part in chosen:
+                measure(bench, levels, options.messages, servers)
+        if server and "tail" in chosen:
+            spilling(bench, server)
+            if started[1:]:
+                tail(bench, started[1])
     if server and "memory" in chosen:
         bench.report.section("Memory")
         startup.memory(bench.report, server, "at the end of these measures")

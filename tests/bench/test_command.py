@@ -15,7 +15,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_part_is_measured_and_written_down(tmp_path: Path):
-    parts = "message,stream,tool,history,throughput,tail,breakdown"
+    parts = "message,stream,tool,history,throughput,streams,tail,breakdown"
     done = bench("--only", parts, *TINY, "--json", str(tmp_path / "figures.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     written = json.loads((tmp_path / "figures.json").read_bytes())
