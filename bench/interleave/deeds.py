@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import orjson
 
 from bench.interleave.mind import THEIRS
@@ -16,53 +18,82 @@ DONE = "[DONE]"
 
 
 async def send(world: World, thread: Thread) -> None:
-    """Say something and wait for the answer."""
+    """Say something and wait for the answer; perhaps in line, perhaps first."""
     said, body = world.story(thread)
-    await _wait_for(world, thread, said, body | {"streaming": False})
+    await _wait_for(world, thread, said, body | {"streaming": False, **_strategy(world)})
 
 
-async def _wait_for(world: World, thread: Thread, said: Said | None, body: dict[str, Any]) -> None:
-    response = await world.http.post(f"{thread.path}/messages", json=body)
-    status = response.status_code
-    _settle(world, said, body, status, response.text)
+async def again(world: World, thread: Thread) -> None:
+    """Say the same thing twice at once, as a client does that was cut off."""
+    said, body = world.story(thread)
+    body["messages"][0]["otid"] = str(uuid4())
+    body |= {"streaming": False, **_strategy(world)}
+    answers = await asyncio.gather(*(_wait_for(world, thread, None, body) for _ in range(2)))
+    said.taken = True if "taken" in answers else None if "unsure" in answers else False
 
 
-def _settle(world: World, said: Said | None, body: dict[str, Any], status: int, text: str) -> None:
-    """Note whether an input was taken on: a run that failed has its input stored all the same."""
+async def hand_in(world: World, thread: Thread) -> None:
+    """Leave something to be done in the background."""
+    if thread.id != thread.agent_id:
+        return
+    said, body = world.story(thread)
+    answer = await world.ask("POST", f"{thread.path}/messages/async", body, (200, 409))
+    said.run_id, said.taken = answer.get("id"), None if "id" in answer else False
+
+
+def _strategy(world: World) -> dict[str, str]:
+    chosen = world.random.choice((None, None, "reject", "enqueue", "interrupt"))
+    return {"multitask_strategy": chosen} if chosen else {}
+
+
+async def _wait_for(world: World, thread: Thread, said: Said | None, body: dict[str, Any]) -> str:
+    answer = await world.http.post(f"{thread.path}/messages", json=body)
+    stopped = answer.status_code == 200 and answer.json()["stop_reason"]["stop_reason"] == "cancelled"
+    fate = _fate(world, body, answer.status_code, answer.text, unsure=stopped)
+    if said:
+        said.taken = {"taken": True, "refused": False}.get(fate)
+    return fate
+
+
+def _fate(world: World, body: dict[str, Any], status: int, text: str, *, unsure: bool) -> str:
+    """What became of an input: a run that failed has its input stored, one that waited may have not."""
     first = body["messages"][0]
-    world.note(f"{first.get('content') or first['type']} → {status}")
+    way = body.get("multitask_strategy") or ""
+    world.note(f"{first.get('content') or first['type']} {way} → {status}{' cancelled' * unsure}")
     if status == 500 or (status not in REFUSALS and status not in (200, 503)):
         raise Broken(f"{first}: {status} {text[:500]}")
-    if said:
-        said.taken = status not in REFUSALS
+    return "unsure" if unsure else "refused" if status in REFUSALS else "taken"
 
 
 async def stream(world: World, thread: Thread) -> None:
     """Say something and read the answer as it comes, to its end or for a while."""
     said, body = world.story(thread)
-    body |= {"streaming": True, "stream_tokens": world.random.random() < 0.5}
+    body |= {"streaming": True, "stream_tokens": world.random.random() < 0.5, **_strategy(world)}
     body["background"] = world.random.random() < 0.5
     leave = world.random.choice((None, None, 1, 3))
-    await _read(world, thread, said, body, leave)
-
-
-async def _read(
-    world: World, thread: Thread, said: Said | None, body: dict[str, Any], leave: int | None
-) -> None:
-    frames: list[str] = []
-    async with world.http.stream("POST", f"{thread.path}/messages", json=body) as response:
-        if response.status_code != 200:
-            await response.aread()
-            _settle(world, said, body, response.status_code, response.text)
+    async with world.http.stream("POST", f"{thread.path}/messages", json=body) as answer:
+        if answer.status_code != 200:
+            text = (await answer.aread()).decode()
+            fate = _fate(world, body, answer.status_code, text, unsure=False)
+            said.taken = {"refused": False}.get(fate)
             return
-        _settle(world, said, body, 200, "")
-        async for line in response.aiter_lines():
-            if line.startswith("data: "):
-                frames.append(line[6:])
-            if leave is not None and len(frames) >= leave:
-                world.note(f"left after {leave}")
-                return
-    _check_stream(world, frames)
+        _fate(world, body, 200, "", unsure=False)
+        frames = await _read(world, said, answer, leave)
+    if leave is None:
+        _check_stream(world, frames)
+
+
+async def _read(world: World, said: Said, answer: httpx.Response, leave: int | None) -> list[str]:
+    frames: list[str] = []
+    async for line in answer.aiter_lines():
+        if line.startswith("data: "):
+            frames.append(line[6:])
+            if said.run_id is None and frames[-1] != DONE:
+                said.run_id = orjson.loads(frames[-1]).get("run_id")
+        if leave is not None and len(frames) >= leave:
+            world.note(f"left {said.token} after {leave}")
+            break
+    return frames
 
 
 def _check_stream(world: World, frames: list[str]) -> None:
@@ -171,6 +202,8 @@ async def repair(world: World, thread: Thread) -> None:
 DEEDS: dict[Deed, int] = {
     send: 8,
     stream: 8,
+    again: 2,
+    hand_in: 3,
     decide: 8,
     cancel: 3,
     crash: 3,

@@ -32,11 +32,12 @@ class Thread:
 
 @dataclass(slots=True)
 class Said:
-    """One input: whether it was taken on (None: it may have been), and in which thread."""
+    """One input: whether it was taken on (None: it may have been), in which thread, by which run."""
 
     token: str
     thread: Thread
     taken: bool | None = None
+    run_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import ConflictError, Letta
+from sqlalchemy import Connection, update
 from tests.chat.test_cancel import eventually
 from tests.chat.test_messages import new_agent, send
 
 from perdure.content.parts import text_of
+from perdure.kit.clock import now
+from perdure.runs.tables import runs
 from perdure.testing.oracle import refusal
 from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say, wait
 
@@ -255,3 +258,55 @@ def test_a_failed_message_that_comes_again_tells_of_its_failure(
     assert (again.status_code, again.headers["x-should-retry"]) == (500, "false")
     assert "event: error" in http.post(path, json={**body, "streaming": True}).text
     assert send(client, agent.id, "b").messages[0].content == "ok"
+
+
+def test_a_message_in_line_outlives_any_number_of_crashes(client, live, scripted, model_name, gate, pool):
+    asking = gate.before(call("memory_insert", label="human", new_string="x"))
+    rule = {"type": "requires_approval", "tool_name": "memory_insert"}
+    agent = new_agent(client, scripted.script(model_name, asking, say("done")), tool_rules=[rule])
+    first = pool.submit(send, client, agent.id, "ask first")
+    assert gate.reached.wait(5)
+    in_line = client.agents.messages.create_async(agent.id, input="and then")
+    gate.opened.set()
+    request = first.result(10).messages[-1]
+    for _ in range(5):
+        live.crash(in_line.id)
+        live.take_over()
+        assert client.runs.retrieve(in_line.id).status == "created"
+    word = {"type": "approval", "tool_call_id": request.tool_call.tool_call_id, "approve": False}
+    client.agents.messages.create(agent.id, messages=[{"type": "approval", "approvals": [word]}])
+    eventually(lambda: client.runs.retrieve(in_line.id).status == "completed")
+    assert history(client, agent.id)[-2:] == [("user", "and then"), ("agent", "done")]
+    check_told(scripted, model_name)
+
+
+def test_a_server_that_slept_keeps_its_own_runs(client, live, scripted, model_name, gate, pool):
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("one"))))
+    answer = pool.submit(send, client, agent.id, "a")
+    assert gate.reached.wait(5)
+    live.run(let_leases_run_out, agent.id, write=True)
+    live.take_over()
+    gate.opened.set()
+    assert answer.result(10).messages[0].content == "one"
+    assert len(scripted.requests[model_name]) == 1
+
+
+def let_leases_run_out(conn: Connection, agent_id: str) -> None:
+    conn.execute(update(runs).where(runs.c.agent_id == agent_id).values(lease_expires=now()))
+
+
+def test_of_the_same_messages_that_wait_one_is_kept(client, scripted, model_name, gate, pool):
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("one")), say("two")))
+    first = pool.submit(send, client, agent.id, "a")
+    assert gate.reached.wait(5)
+    said = [{"role": "user", "content": "b", "otid": str(uuid.uuid4())}]
+    extra = {"multitask_strategy": "enqueue"}
+    waiting = [
+        pool.submit(client.agents.messages.create, agent.id, messages=said, extra_body=extra)
+        for _ in range(5)
+    ]
+    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    gate.opened.set()
+    assert first.result(10).messages[0].content == "one"
+    assert {answer.result(10).messages[0].content for answer in waiting} == {"two"}
+    assert history(client, agent.id)[2:] == [("user", "b"), ("agent", "two")]

@@ -122,6 +122,7 @@ class Worker:
     async def take_over(self) -> None:
         """Go on with all runs whose process went silent."""
         if await self.env.db.read(leases.has_orphans):
+            await self.runner.renew()  # after a sleep of the whole machine our own seem silent, too
             for taken in await self.env.db.write(leases.take_over, self.env.lease):
                 self.go_on(taken)
 
@@ -134,10 +135,10 @@ class Worker:
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
-        if taken.request is None or hold.attempt > MOST_ATTEMPTS:
-            begin: Begin = partial(_give_up, hold)
-        elif run.status == "created":
-            begin = partial(self._in_line, asked, run, hold, live.stop, record)
+        if taken.request is not None and run.status == "created":  # it cannot be what killed anything
+            begin: Begin = partial(self._in_line, asked, run, hold, live.stop, record)
+        elif taken.request is None or hold.attempt > MOST_ATTEMPTS:
+            begin = partial(_give_up, hold)
         else:
             begin = partial(self._as_it_stood, asked, run, hold, live.stop)
         return self._drive(live, asked, run, hold, begin, record)

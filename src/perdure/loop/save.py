@@ -138,10 +138,12 @@ def accept(conn: Connection, new: Intake) -> TurnState:
 def enqueue(conn: Connection, new: Intake, *, limit: int) -> None:
     """Take a request on that waits until its thread is free; nothing of it is said before."""
     thread_id, otids = new.run.thread_id, otids_of(new.drafts)
-    if otids and (again := messages.run_that_said(conn, thread_id, otids)):
-        raise AlreadySaid(again)
-    if otids and (again := leases.waiting_with(conn, thread_id, otids)):
-        raise AlreadySaid(again)
+    if otids:
+        messages.lock_thread(conn, thread_id)  # the same message may come twice at once
+        # In this order: who waits may begin, and say it, between the two looks.
+        again = leases.waiting_with(conn, thread_id, otids) or messages.run_that_said(conn, thread_id, otids)
+        if again:
+            raise AlreadySaid(again)
     leases.enqueue(conn, new.run, new.hold.lease, new.request or {}, limit=limit)
 
 

@@ -43,7 +43,7 @@ class Runner:
     async def start(self) -> None:
         """Begin renewing leases, and looking for cancellations that came in elsewhere."""
         self._tasks = [
-            asyncio.create_task(self._repeat(self.lease.seconds / 3, self._renew), name="lease-heartbeat"),
+            asyncio.create_task(self._repeat(self.lease.seconds / 3, self.renew), name="lease-heartbeat"),
             asyncio.create_task(self._repeat(WATCH_SECONDS, self._obey), name="cancellations"),
         ]
 
@@ -88,7 +88,8 @@ class Runner:
                 self.live[run_id].stop.request()
 
     def _forget(self, live: LiveRun) -> None:
-        self.live.pop(live.run_id, None)
+        if self.live.get(live.run_id) is live:  # else it was taken up again here
+            del self.live[live.run_id]
         for told in self._in_line.pop(live.thread_id, ()):
             if not told.done():
                 told.set_result(None)
@@ -120,7 +121,7 @@ class Runner:
             except Exception:
                 log.warning("runs could not be looked after; trying again", exc_info=True)
 
-    async def _renew(self) -> None:
+    async def renew(self) -> None:
         """Extend all leases; stop the runs that are not ours any more.
 
         Missing once is not enough: a run may be ending at this very moment.

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, update
 from perdure.config import Settings
 from perdure.db import Database
 from perdure.kit.clock import now
+from perdure.runs.leases import OPEN
 from perdure.runs.tables import runs
 from perdure.server.app import create_app
 from perdure.testing.scripted import ScriptedModel
@@ -43,6 +44,11 @@ class LiveServer:
         """
         asyncio.run_coroutine_threadsafe(self._crash(run_id), self.loop).result(PATIENCE)
 
+    def take_over(self) -> None:
+        """Look for runs whose process is gone, as the server does from time to time."""
+        looking = self.app.state.sender.worker.take_over()
+        asyncio.run_coroutine_threadsafe(looking, self.loop).result(PATIENCE)
+
     async def _crash(self, run_id: str) -> None:
         await self.app.state.db.write(_orphan, run_id)
         live = self.app.state.runner.live.get(run_id)
@@ -52,7 +58,7 @@ class LiveServer:
 
 def _orphan(conn: Connection, run_id: str) -> None:
     gone = {"lease_owner": "a process that died", "lease_expires": now() - timedelta(seconds=1)}
-    conn.execute(update(runs).where(runs.c.id == run_id, runs.c.status == "running").values(gone))
+    conn.execute(update(runs).where(runs.c.id == run_id, OPEN).values(gone))
 
 
 def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
