@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from bench.kills.harness import Harness
-from tests.conftest import new_database_url
+from tests.conftest import DIALECTS, new_database_url
 
 KILLS = 3
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_killed_at_random_moments_everything_goes_on(dialect: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         url = None
