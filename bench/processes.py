@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Self
 
 PATIENCE = 60.0
+LOG = 20_000  # characters of a child's log that are shown
 TICKS = os.sysconf("SC_CLK_TCK")
 LOOPBACK = "127.0.0.1"
 
@@ -78,7 +79,7 @@ class Child:
         """What it wrote."""
         assert self._log is not None
         self._log.seek(0)
-        return self._log.read().decode(errors="replace")[-4000:]
+        return self._log.read().decode(errors="replace")[-LOG:]
 
 
 def surroundings() -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A client that talks with one agent until it is told to stop, and notes what it was told."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from random import Random
 from typing import Any
 
@@ -17,10 +18,17 @@ REFUSALS = (400, 409)
 class Caller:
     """Talks with an agent, now through one server, now through another."""
 
-    def __init__(self, http: httpx.AsyncClient, urls: list[str], ledger: Ledger, random: Random) -> None:
-        self.http, self.urls, self.ledger, self.random = http, urls, ledger, random
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        urls: Sequence[str],
+        ledger: Ledger,
+        random: Random,
+        routes: Collection[str],
+    ) -> None:
+        self.http, self.urls, self.ledger, self.random, self.routes = http, urls, ledger, random, routes
         self.stopped = asyncio.Event()
-        self.routes: frozenset[str] = frozenset()
+        self.errors = 0
 
     def path(self, rest: str) -> str:
         """The address of something of the agent's, at any of the servers."""
@@ -29,11 +37,16 @@ class Caller:
     async def talk(self) -> None:
         """Say one thing after the other; a server that breaks off is asked again."""
         while not self.stopped.is_set():
-            try:
-                if not await self.decide():
-                    await self._say()
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
+            await self.step()
+
+    async def step(self) -> None:
+        """Answer what waits, or say something; a connection that breaks is an error and no more."""
+        try:
+            if not await self.decide():
+                await self._say()
+        except httpx.TransportError:
+            self.errors += 1
+            await asyncio.sleep(0.05)
 
     async def _say(self) -> None:
         said = Said(f"t{len(self.ledger.said)}")

@@ -68,25 +68,14 @@ class Harness:
             while self.tally.kills < kills and not self.tally.faults:
                 if self.tally.kills % GENERATION == 0:
                     self._count()
-                    self.ledgers = [await self._agent(http) for _ in range(self.agents)]
+                    url = self.servers[0].url
+                    self.routes = await routes_of(http, url)
+                    self.ledgers = [Ledger(await new_agent(http, url)) for _ in range(self.agents)]
                 await self._kill_once(http)
                 self.tally.kills += 1
             self._count()
             await self._check_requests(http)
         return self.tally
-
-    async def _agent(self, http: httpx.AsyncClient) -> Ledger:
-        url = self.servers[0].url
-        self.routes = self.routes or frozenset((await http.get(f"{url}/openapi.json")).json()["paths"])
-        body = {
-            "model": "openai/gpt-4o-mini",
-            "memory_blocks": [{"label": "notes", "value": ""}],
-            "tools": [FREE, GUARDED],
-            "include_base_tools": False,
-            "tool_rules": [{"type": "requires_approval", "tool_name": GUARDED}],
-        }
-        made = await http.post(f"{url}/v1/agents/", json=body)
-        return Ledger(made.raise_for_status().json()["id"])
 
     async def _kill_once(self, http: httpx.AsyncClient) -> None:
         callers = [self._caller(http, ledger, self.servers) for ledger in self.ledgers]
@@ -106,9 +95,7 @@ class Harness:
         await self._check(http, self.servers, killed)
 
     def _caller(self, http: httpx.AsyncClient, ledger: Ledger, servers: Sequence[Child]) -> Caller:
-        caller = Caller(http, [server.url for server in servers], ledger, self.random)
-        caller.routes = self.routes
-        return caller
+        return Caller(http, [server.url for server in servers], ledger, self.random, self.routes)
 
     async def _check(self, http: httpx.AsyncClient, servers: Sequence[Child], killed: float) -> None:
         """Runs end, the next message works, and what is stored is what clients were told."""
@@ -116,7 +103,7 @@ class Harness:
         await asyncio.gather(*(self._ended(http, caller, killed) for caller in callers))
         await asyncio.gather(*(self._next(caller) for caller in callers))
         for caller in callers:
-            history, notes = await self._stored(http, caller)
+            history, notes = await stored(http, caller)
             self.tally.faults += caller.ledger.faults(history, notes)
 
     async def _ended(self, http: httpx.AsyncClient, caller: Caller, killed: float) -> None:
@@ -142,14 +129,6 @@ class Harness:
             await asyncio.sleep(0.02)
         self.tally.faults.append(f"the next message to {caller.ledger.agent_id} is not answered")
 
-    async def _stored(self, http: httpx.AsyncClient, caller: Caller) -> tuple[list[dict[str, Any]], str]:
-        path = caller.path("messages?conversation_id=default&order=asc&limit=1000")
-        history: list[dict[str, Any]] = []
-        while page := (await http.get(path + (f"&after={history[-1]['id']}" if history else ""))).json():
-            history += page
-        notes = await http.get(caller.path("core-memory/blocks/notes"))
-        return history, notes.json()["value"]
-
     def _count(self) -> None:
         """Add up what was said to the agents that are done."""
         said = [one for ledger in self.ledgers for one in ledger.said]
@@ -160,3 +139,30 @@ class Harness:
     async def _check_requests(self, http: httpx.AsyncClient) -> None:
         refused = (await http.get(f"{self.models.url}/refused")).json()
         self.tally.faults += [f"a vendor would refuse: {reason}" for reason in refused]
+
+
+async def routes_of(http: httpx.AsyncClient, url: str) -> frozenset[str]:
+    """What a server can be asked."""
+    return frozenset((await http.get(f"{url}/openapi.json")).raise_for_status().json()["paths"])
+
+
+async def new_agent(http: httpx.AsyncClient, url: str) -> str:
+    """An agent with a block, a tool that edits it and one that asks before; its id."""
+    body = {
+        "model": "openai/gpt-4o-mini",
+        "memory_blocks": [{"label": "notes", "value": ""}],
+        "tools": [FREE, GUARDED],
+        "include_base_tools": False,
+        "tool_rules": [{"type": "requires_approval", "tool_name": GUARDED}],
+    }
+    return (await http.post(f"{url}/v1/agents/", json=body)).raise_for_status().json()["id"]
+
+
+async def stored(http: httpx.AsyncClient, caller: Caller) -> tuple[list[dict[str, Any]], str]:
+    """An agent's whole history, and the block its tools edit."""
+    path = caller.path("messages?conversation_id=default&order=asc&limit=1000")
+    history: list[dict[str, Any]] = []
+    while page := (await http.get(path + (f"&after={history[-1]['id']}" if history else ""))).json():
+        history += page
+    notes = await http.get(caller.path("core-memory/blocks/notes"))
+    return history, notes.json()["value"]

@@ -26,6 +26,7 @@ class Ledger:
 
     agent_id: str
     said: list[Said] = field(default_factory=list[Said])
+    forgetful: bool = False  # blocks are emptied now and then: what is not there any more may have been
 
     def faults(self, history: list[dict[str, Any]], notes: str) -> list[str]:
         """Where history and blocks differ from what clients were told."""
@@ -38,7 +39,7 @@ class Ledger:
         returned = Counter(part["tool_call_id"] for part in returns_in(history))
         if called != returned:
             faults.append(f"calls and returns differ: {called - returned} {returned - called}")
-        return faults + _edits(history, notes)
+        return faults + _edits(history, notes, self.forgetful)
 
 
 def _compare(said: Said, heard: Counter[str], answers: Counter[str]) -> list[str]:
@@ -52,7 +53,7 @@ def _compare(said: Said, heard: Counter[str], answers: Counter[str]) -> list[str
     return faults
 
 
-def _edits(history: list[dict[str, Any]], notes: str) -> list[str]:
+def _edits(history: list[dict[str, Any]], notes: str, forgetful: bool) -> list[str]:
     """Edits that succeeded are there once, the others at most once."""
     succeeded = {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
     faults: list[str] = []
@@ -60,7 +61,8 @@ def _edits(history: list[dict[str, Any]], notes: str) -> list[str]:
         if call["name"] in (FREE, GUARDED):
             given = orjson.loads(call["arguments"])
             times = notes.count(given.get("new_string") or given.get("content"))
-            if times > 1 or (call["tool_call_id"] in succeeded and not times):
+            missing = not times and not forgetful and call["tool_call_id"] in succeeded
+            if times > 1 or missing:
                 faults.append(f"{call} was written {times} times")
     return faults
 

@@ -24,8 +24,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "foreign_keys=ON",
     "busy_timeout=10000",
-    "cache_size=-65536",
-    "mmap_size=268435456",
+    "cache_size=-16384",
     "temp_store=MEMORY",
 )
 
