@@ -9,7 +9,7 @@ from perdure.chat.routes import STREAM, CurrentSender
 from perdure.chat.schemas import ResumeStream
 from perdure.chat.send import Sender
 from perdure.chat.stream import as_events, stored_events
-from perdure.chat.tail import OPEN, Pace, Tails
+from perdure.chat.tail import BATCH, OPEN, POLL_SECONDS, Pace, Tails
 from perdure.db import Db
 from perdure.kit.errors import Gone, InvalidArgument
 from perdure.kit.ids import RunId
@@ -62,8 +62,8 @@ def resumed(run: RunRow, wish: ResumeStream, sender: Sender) -> Response:
     """The frames of a run above a reader's cursor, as server-sent events."""
     pings = wish.include_pings is not False
     pace = Pace(
-        batch=min(wish.batch_size or Pace.batch, MOST_AT_ONCE),
-        poll=max(Pace.poll if wish.poll_interval is None else wish.poll_interval, LEAST_POLL_SECONDS),
+        batch=min(wish.batch_size or BATCH, MOST_AT_ONCE),
+        poll=max(POLL_SECONDS if wish.poll_interval is None else wish.poll_interval, LEAST_POLL_SECONDS),
         silence=sender.streams.ping_seconds if pings else None,
     )
     rows = sender.tails.follow(run.id, wish.starting_after, pace)

@@ -18,6 +18,8 @@ from perdure.runs.runner import Runner
 from perdure.runs.store import RunRow, find_run
 
 OPEN = ("created", "running")
+BATCH = 100
+POLL_SECONDS = 0.1
 LISTENING_POLL_SECONDS = 1.0  # with notifications, looking without one is for those that were lost
 
 
@@ -25,8 +27,8 @@ LISTENING_POLL_SECONDS = 1.0  # with notifications, looking without one is for t
 class Pace:
     """How a reader wants to read: rows at once, seconds between looks, seconds of silence until a ping."""
 
-    batch: int = 100
-    poll: float = 0.1
+    batch: int = BATCH
+    poll: float = POLL_SECONDS
     silence: float | None = None
 
 
