@@ -1,11 +1,16 @@
 """Postgres: what another transaction or a lost connection spoils is tried again."""
 
+import asyncio
+
 import pytest
-from sqlalchemy import text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from perdure.db.prepared import Prepared
 from perdure.kit.errors import InvalidArgument
+from perdure.kit.ids import new_id
 from perdure.tenancy.store import create_organization
+from perdure.tenancy.tables import organizations
 
 
 @pytest.fixture
@@ -60,3 +65,27 @@ async def test_another_fault_is_told_at_once(postgres):
 async def test_a_nul_is_the_callers_mistake(postgres):
     with pytest.raises(InvalidArgument, match="NUL"):
         await postgres.write(create_organization, "a\x00b")
+
+
+async def test_a_cancelled_unit_of_work_leaves_nothing_and_its_connection_is_fit(postgres):
+    sleep = Prepared(select(func.pg_sleep(bindparam("seconds"))))
+    name = new_id("org")
+
+    def work(conn, wait):
+        create_organization(conn, name)
+        wait(conn)
+
+    for wait in (
+        lambda conn: sleep.all(conn, {"seconds": 30}),
+        lambda conn: conn.execute(text("select pg_sleep(30)")),
+    ):
+        for _ in range(25):  # more than the pool could lose
+            task = asyncio.create_task(postgres.write(work, wait))
+            await asyncio.sleep(0.01)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert await postgres.read(ping)
+    known = select(organizations.c.id).where(organizations.c.name == name)
+    assert await postgres.read(lambda conn: conn.execute(known).all()) == []
+    assert await postgres.write(lambda conn: sleep.all(conn, {"seconds": 0})) is not None

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
-from sqlalchemy import Connection, event, make_url
+from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from perdure.db.prepared import settle, together
 from perdure.db.schema import json_text
@@ -56,7 +57,8 @@ class PostgresDatabase:
 
     def __init__(self, url: str, *, pool_size: int = 10):
         self.engine = postgres_engine(url, pool_size)
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writing = self.engine.sync_engine
+        self._reading = self._writing.execution_options(isolation_level="AUTOCOMMIT")
 
     async def read(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
@@ -66,31 +68,32 @@ class PostgresDatabase:
     async def write(
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        return await _run(self.engine, together, work, *args, **kwargs)
+        return await _run(self._writing, together, work, *args, **kwargs)
 
     async def close(self) -> None:
         await self.engine.dispose()
 
 
-async def _run(engine: AsyncEngine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+async def _run(engine: Engine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     """Run a unit of work, again where that may go better; a failed commit is never tried again."""
     for _ in range(ATTEMPTS - 1):
         with contextlib.suppress(TryAgain):
-            return await _try(engine, work, *args, **kwargs)
+            return await greenlet_spawn(_try, engine, work, *args, **kwargs)
     try:
-        return await _try(engine, work, *args, **kwargs)
+        return await greenlet_spawn(_try, engine, work, *args, **kwargs)
     except TryAgain as last:
         raise last.error from None
 
 
-async def _try(engine: AsyncEngine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
-    async with engine.begin() as conn:
+def _try(engine: Engine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """One connection, transaction and unit of work in one greenlet: each change of greenlets costs."""
+    with engine.begin() as conn:
         try:
-            return await conn.run_sync(work, *args, **kwargs)
+            return work(conn, *args, **kwargs)
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
             if error.connection_invalidated:
-                await engine.dispose()  # whatever cut this connection has cut those that wait in the pool
+                engine.dispose()  # whatever cut this connection has cut those that wait in the pool
             if error.connection_invalidated or state in RETRIED:
                 raise TryAgain(error) from error
             if state in UNSTORABLE:
