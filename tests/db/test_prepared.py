@@ -155,3 +155,26 @@ async def test_what_waited_in_a_failed_unit_of_work_is_gone(database, organizati
     await database.write(INSERT_TOOL.run, tool(organization_id, "b"))
     found = await database.read(SELECT_TOOLS.all, {"organization_id": organization_id})
     assert [row[2] for row in found] == ["b"]
+
+
+async def test_a_write_that_finds_no_row_undoes_what_goes_with_it(database, organization_id):
+    class Gone(Exception):
+        pass
+
+    def work(conn, tool_id):
+        INSERT_TOOL.later(conn, tool(organization_id, "before"))
+        RENAME.later(conn, {"of": tool_id, "name": "found"}, or_else=Gone())
+        INSERT_TOOL.later(conn, tool(organization_id, "with it"))
+
+    row = tool(organization_id, "a")
+    await database.write(INSERT_TOOL.run, row)
+    with pytest.raises(Gone):
+        await database.write(work, "tool-x")
+    wanted = {"organization_id": organization_id}
+    assert [found[2] for found in await database.read(SELECT_TOOLS.all, wanted)] == ["a"]
+    await database.write(work, row["id"])
+    assert [found[2] for found in await database.read(SELECT_TOOLS.all, wanted)] == [
+        "before",
+        "found",
+        "with it",
+    ]

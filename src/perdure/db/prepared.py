@@ -78,18 +78,20 @@ class Prepared:
         cursor.close()
         return changed
 
-    def later(self, conn: Connection, values: Values) -> None:
+    def later(self, conn: Connection, values: Values, or_else: Exception | None = None) -> None:
         """Execute before anything else is asked of the database, and before the transaction ends.
 
-        Across a connection, what waits goes in one round trip.
+        Across a connection, what waits goes in one round trip. Where no row is changed, `or_else` is raised
+        then, which undoes all that goes with it.
         """
         waiting: list[Write] | None = conn.info.get(WAITING)
         if waiting is None:
-            self.run(conn, values)
+            if self.run(conn, values) == 0 and or_else:
+                raise or_else
             return
-        if len(waiting) == MOST_WAITING or any(self._meets(other) for other, _ in waiting):
+        if or_else or len(waiting) == MOST_WAITING or any(self._meets(write.prepared) for write in waiting):
             settle(conn)
-        waiting.append((self, values))
+        waiting.append(Write(self, values, or_else))
 
     def _meets(self, other: "Prepared") -> bool:
         """Whether both may touch one row: in one statement neither would see what the other does."""
@@ -113,7 +115,13 @@ class Prepared:
         return compiled
 
 
-Write = tuple[Prepared, Values]
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One that waits. Only the first of those that go together may have an `or_else`."""
+
+    prepared: Prepared
+    values: Values
+    or_else: Exception | None = None
 
 
 def together(
@@ -135,21 +143,31 @@ def settle(conn: Connection) -> None:
     waiting: list[Write] | None = conn.info.get(WAITING)
     if not waiting:
         return
-    compiled = [(prepared.compiled(conn, values), values) for prepared, values in waiting]
+    compiled = [(write.prepared.compiled(conn, write.values), write.values) for write in waiting]
+    or_else = waiting[0].or_else
     waiting.clear()
-    text = _joined(tuple((each.text, len(each.order)) for each, _ in compiled))
+    texts = tuple((each.text, len(each.order)) for each, _ in compiled)
     parameters = [value for each, values in compiled for value in each.parameters(values)]
-    execute(conn, text, parameters).close()
+    cursor = execute(conn, _joined(texts, counted=or_else is not None), parameters)
+    if or_else and cursor.fetchone()[0] == 0:
+        raise or_else
+    cursor.close()
 
 
 @lru_cache(500)
-def _joined(writes: tuple[tuple[str, int], ...]) -> str:
-    """Postgres's statement of several writes; the parameters of all are numbered through."""
+def _joined(writes: tuple[tuple[str, int], ...], *, counted: bool) -> str:
+    """Postgres's statement of several writes, their parameters numbered through.
+
+    Where `counted`, its one row tells how many rows the first of them changed.
+    """
     texts: list[str] = []
     before = 0
     for text, count in writes:
         texts.append(PLACE.sub(lambda place, before=before: f"${int(place[1]) + before}", text))
         before += count
+    if counted:
+        texts[0] += " RETURNING 1"
+        texts.append("SELECT count(*) FROM write_0")
     *first, last = texts
     named = ", ".join(f"write_{number} AS ({text})" for number, text in enumerate(first))
     return f"WITH {named} {last}" if first else last

@@ -288,9 +288,8 @@ def break_off(conn: Connection, held: Hold, *, error: Mapping[str, Any]) -> None
 def _write_held(conn: Connection, held: Hold, values: Mapping[str, Any], *, renew: bool = False) -> None:
     """Change a run if it is still ours; `LeaseLost` if not."""
     known = {"of": held.run_id, "holder": held.lease.owner, "trial": held.attempt, **values}
+    lost = LeaseLost(f"Run {held.run_id} is no longer worked on by this server.")
     if renew:
-        changed = RENEW_HELD.run(conn, known | {"lease_seconds": held.lease.seconds})
+        RENEW_HELD.later(conn, known | {"lease_seconds": held.lease.seconds}, or_else=lost)
     else:
-        changed = UPDATE_HELD.run(conn, known)
-    if changed != 1:
-        raise LeaseLost(f"Run {held.run_id} is no longer worked on by this server.")
+        UPDATE_HELD.later(conn, known, or_else=lost)
