@@ -11,8 +11,9 @@ from perdure.agents import store as agents
 from perdure.agents.store import AgentNotFound
 from perdure.content.parts import Text
 from perdure.db import prepared
-from perdure.loop import save
-from perdure.loop.save import Intake, RunEnd
+from perdure.loop import intake, save
+from perdure.loop.intake import Intake
+from perdure.loop.state import RunEnd
 from perdure.messages.store import Draft
 from perdure.runs.leases import Hold, ThreadBusy
 
@@ -26,7 +27,7 @@ async def accept(db, actor, agent_id, lease=MINE, text="hi"):
     run = run_of(actor, agent_id)
     step = step_of(run)
     new = Intake(actor, run, Hold(run.id, lease), step, "scripted", [Draft("user", (Text(text),))])
-    return await db.write(save.accept, new), step
+    return await db.write(intake.accept, new), step
 
 
 @contextlib.contextmanager

@@ -9,10 +9,10 @@ from tests.runs.test_store import run_of
 from perdure.agents import store as agents
 from perdure.content.parts import Text, text_of
 from perdure.kit.paging import Page
-from perdure.loop import save
+from perdure.loop import intake
 from perdure.loop.events import TurnFailed
+from perdure.loop.intake import Intake
 from perdure.loop.order import Environment, Order, new_step
-from perdure.loop.save import Intake
 from perdure.loop.turn import Turn
 from perdure.messages import store as messages
 from perdure.messages.store import Draft
@@ -64,7 +64,7 @@ def begin(shared_database, actor, agent_id):
         run = run_of(actor, agent_id)
         step = new_step(run, model, 1000)
         new = Intake(actor, run, Hold(run.id, MINE), step, "scripted", [Draft("user", (Text("hi"),))])
-        state = await shared_database.write(save.accept, new)
+        state = await shared_database.write(intake.accept, new)
         environment = Environment(db or shared_database, Dispatcher(()), MINE)
         return Turn(environment, Order(run, model, 5), state, step)
 

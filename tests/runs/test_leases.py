@@ -152,13 +152,13 @@ async def test_only_runs_of_silent_processes_are_taken_over_and_each_once(db, ac
     lost = run_of(actor, agent_id)
     await db.write(leases.claim, lost, GONE, {"options": {}})
     queued = await in_line(db, actor, agent_id, lease=GONE, seconds=1)
-    taken = [t for t in await db.write(leases.take_over, MINE, limit=1000) if t.run.agent_id == agent_id]
+    taken = [t for t in await db.write(leases.take_over, MINE) if t.run.agent_id == agent_id]
     assert [(t.run.id, t.run.status, t.hold) for t in taken] == [
         (lost.id, "running", Hold(lost.id, MINE, 2)),
         (queued.id, "created", Hold(queued.id, MINE, 2)),
     ]
     assert taken[0].request == {"options": {}}
-    again = await db.write(leases.take_over, OTHER, limit=1000)
+    again = await db.write(leases.take_over, OTHER)
     assert not [t for t in again if t.run.agent_id == agent_id]
 
 
@@ -166,7 +166,7 @@ async def test_of_processes_that_take_over_at_once_one_gets_the_run(db, actor, a
     lost = run_of(actor, agent_id)
     await db.write(leases.claim, lost, GONE)
     takers = [Lease(f"taker-{n}:1", 30) for n in range(6)]
-    results = await asyncio.gather(*(db.write(leases.take_over, taker, limit=1000) for taker in takers))
+    results = await asyncio.gather(*(db.write(leases.take_over, taker) for taker in takers))
     assert [t.run.id for taken in results for t in taken].count(lost.id) == 1
 
 
@@ -175,7 +175,7 @@ async def test_a_process_that_lost_its_run_cannot_write_for_it_any_more(db, acto
     await db.write(leases.claim, lost, GONE)
     mine = Hold(lost.id, GONE)
     await db.write(leases.keep, mine)
-    await db.write(leases.take_over, OTHER, limit=1000)
+    await db.write(leases.take_over, OTHER)
     for work in (leases.keep, leases.forget_input):
         with pytest.raises(LeaseLost):
             await db.write(work, mine, *([{}] if work is leases.forget_input else []))
@@ -187,7 +187,7 @@ async def test_a_process_that_lost_its_run_cannot_write_for_it_any_more(db, acto
 async def test_an_earlier_attempt_of_the_same_process_cannot_write_either(db, actor, agent_id):
     lost = run_of(actor, agent_id)
     await db.write(leases.claim, lost, GONE)
-    await db.write(leases.take_over, GONE, limit=1000)  # silent again at once
+    await db.write(leases.take_over, GONE)  # silent again at once
     with pytest.raises(LeaseLost):
         await db.write(leases.keep, Hold(lost.id, GONE, 1))
     await db.write(leases.keep, Hold(lost.id, GONE, 2))
@@ -198,20 +198,18 @@ async def test_a_server_that_starts_takes_up_the_runs_of_its_earlier_life_at_onc
     mine = run_of(actor, agent_id)
     await db.write(leases.claim, mine, Lease(f"{instance}:boot-1", 30))
     now_mine = Lease(f"{instance}:boot-2", 30)
-    assert not [t for t in await db.write(leases.take_over, now_mine, limit=1000) if t.run.id == mine.id]
-    earlier: Any = await db.write(leases.take_over, now_mine, earlier=f"{instance}:", limit=1000)
+    assert not [t for t in await db.write(leases.take_over, now_mine) if t.run.id == mine.id]
+    earlier: Any = await db.write(leases.take_over, now_mine, earlier=f"{instance}:")
     assert [t.hold.attempt for t in earlier if t.run.id == mine.id] == [2]
     assert not [
-        t
-        for t in await db.write(leases.take_over, now_mine, earlier=f"{instance}:", limit=1000)
-        if t.run.id == mine.id
+        t for t in await db.write(leases.take_over, now_mine, earlier=f"{instance}:") if t.run.id == mine.id
     ]
 
 
 async def test_a_run_that_was_let_go_is_taken_up_by_the_next_who_looks(db, actor, agent_id, run):
     await db.write(leases.release, MINE, [run.id])
     assert await db.read(leases.has_orphans)
-    taken = await db.write(leases.take_over, OTHER, limit=1000)
+    taken = await db.write(leases.take_over, OTHER)
     assert run.id in [t.run.id for t in taken]
 
 

@@ -171,11 +171,17 @@ async def test_a_durable_run_is_left_to_others_when_its_server_stops(runner, run
     assert endless.cut
     with pytest.raises(RunInterrupted):
         await endless.ended()
-    taken = await db.write(leases.take_over, Lease("next:1", 30), limit=1000)
+    taken = await db.write(leases.take_over, Lease("next:1", 30))
     assert run.id in [one.run.id for one in taken]
 
 
 async def test_who_waits_for_a_thread_is_told_when_its_run_ends(runner, run):
-    freed = runner.next_end("thread")
+    left, first, second = (runner.line_up("thread") for _ in range(3))
+    left.cancel()
+    assert runner.is_first("thread", first)
     runner.drive(LiveRun(run.id, thread_id="thread"), say("a"), told)
-    await asyncio.wait_for(freed, 5)
+    await asyncio.wait_for(first, 5)
+    assert not second.done()
+    assert runner.is_first("thread", second)
+    back = runner.line_up("thread", first=True)
+    assert runner.is_first("thread", back)

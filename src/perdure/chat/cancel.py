@@ -16,7 +16,7 @@ from perdure.chat.send import Sender
 from perdure.kit.errors import Conflict
 from perdure.kit.ids import AgentId, RunId
 from perdure.kit.paging import Page
-from perdure.loop.save import deny_pending
+from perdure.loop.intake import deny_pending
 from perdure.runs.cancel import active_runs, request_cancel, statuses
 from perdure.runs.lists import RunFilter, list_runs
 from perdure.runs.store import Status

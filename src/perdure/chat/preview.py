@@ -22,7 +22,8 @@ from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.asking import ask
 from perdure.loop.decide import Progress
-from perdure.loop.save import TurnState, opening
+from perdure.loop.intake import opening
+from perdure.loop.state import TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.preview import body_of

@@ -14,7 +14,7 @@ from perdure.chat.routes import CurrentSender
 from perdure.db import Db
 from perdure.kit.clock import now
 from perdure.kit.ids import AgentId
-from perdure.loop.save import deny_pending
+from perdure.loop.intake import deny_pending
 from perdure.messages import store as messages
 from perdure.providers.catalog import CurrentModels
 from perdure.runs import leases

@@ -16,10 +16,10 @@ from perdure.chat.settings import StreamSettings
 from perdure.chat.tail import Tails
 from perdure.chat.worker import Prepared, Worker
 from perdure.kit.outbound import Fetcher
-from perdure.loop import save
+from perdure.loop import intake
 from perdure.loop.approvals import AlreadyAnswered
+from perdure.loop.intake import AgentChanged, AlreadySaid, Intake
 from perdure.loop.order import Environment
-from perdure.loop.save import AgentChanged, AlreadySaid, Intake
 from perdure.providers.catalog import Models
 from perdure.runs import store as runs
 from perdure.runs.cancel import request_cancel
@@ -63,7 +63,7 @@ class Sender:
         asked = replace(asked, drafts=tuple(await fetch_images(drafts_of(options), self.fetcher)))
         prepared = replace(prepared, intake=replace(prepared.intake, drafts=asked.drafts))
         try:
-            state = await self.env.db.write(save.accept, prepared.intake)
+            state = await self.env.db.write(intake.accept, prepared.intake)
         except AgentChanged:
             self.worker.forget(asked)
             return await self.send(actor, thread_id, options, delivery)
@@ -112,6 +112,6 @@ class Sender:
 
 
 def _enqueue(conn: Connection, waiting: Intake, limit: int, stopped: Sequence[str]) -> None:
-    save.enqueue(conn, waiting, limit=limit)
+    intake.enqueue(conn, waiting, limit=limit)
     if stopped:
         request_cancel(conn, waiting.actor, waiting.run.agent_id, stopped)

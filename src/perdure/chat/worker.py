@@ -17,13 +17,14 @@ from perdure.chat.schemas import ClientTool, TurnOptions
 from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.kit.ids import new_id
-from perdure.loop import save
+from perdure.loop import intake, save
 from perdure.loop.approvals import PendingApproval
 from perdure.loop.decide import Progress
 from perdure.loop.events import Ended, Saved, TurnFailed
+from perdure.loop.intake import AgentChanged, Intake
 from perdure.loop.order import Environment, Order, new_step
-from perdure.loop.save import AgentChanged, Intake, RunEnd, Tell, TurnState
 from perdure.loop.skills import Skill, available_skills
+from perdure.loop.state import RunEnd, Tell, TurnState
 from perdure.loop.stops import stop_reason_of
 from perdure.loop.turn import Turn, called_in
 from perdure.providers.base import ToolSpec
@@ -41,7 +42,8 @@ log = logging.getLogger(__name__)
 
 MOST_SEEN = 10_000
 MOST_ATTEMPTS = 3
-LOOK_SECONDS = 0.25
+LOOK_SECONDS = 0.25  # how soon the first in line sees that another process is done with the thread
+GLANCE_SECONDS = 5.0  # the same for those behind it, who are told in their turn
 Begin = Callable[[], Awaitable[Turn | None]]
 
 
@@ -88,7 +90,7 @@ class Worker:
         agent = place.agent
         model = await self.models.resolve(asked.actor, asked.options.override_model or agent.model)
         run = run or new_run(asked, place)
-        intake = Intake(
+        new = Intake(
             actor=asked.actor,
             run=run,
             hold=hold or Hold(run.id, self.env.lease),
@@ -100,17 +102,17 @@ class Worker:
             request=asked.stored(),
             asked_since=self.env.asked_since(),
         )
-        return Prepared(place, model, intake)
+        return Prepared(place, model, new)
 
     def work(self, asked: Asked, prepared: Prepared, state: TurnState) -> LiveRun:
         """Work on a request that was accepted."""
-        intake = prepared.intake
-        live = _live(asked, intake.hold, durable=asked.delivery.background)
+        new = prepared.intake
+        live = _live(asked, new.hold, durable=asked.delivery.background)
 
         async def begin() -> Turn:
             return self._turn(asked, prepared, state, live.stop)
 
-        return self._drive(live, asked, intake.run, intake.hold, begin, record_of(live))
+        return self._drive(live, asked, new.run, new.hold, begin, record_of(live))
 
     def wait(self, asked: Asked, run: RunRow, hold: Hold) -> LiveRun:
         """Work on a request when its thread is free and all that came before it are done."""
@@ -180,18 +182,21 @@ class Worker:
         self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
     ) -> Turn | None:
         """The turn of a run that waited; None if it was cancelled before it could begin."""
-        freed = self.runner.next_end(run.thread_id)
-        while True:
-            if turn := await self._try_to_begin(asked, run, hold, stop, tell):
-                return turn
-            try:
+        place = self.runner.line_up(run.thread_id)
+        try:
+            while True:
+                if turn := await self._try_to_begin(asked, run, hold, stop, tell):
+                    return turn
+                first = self.runner.is_first(run.thread_id, place)
                 with stop.interruptible():
-                    await asyncio.wait([freed], timeout=LOOK_SECONDS)
-            except Stopped:
-                await self.env.db.write(save.withdraw, hold, tell)
-                return None
-            if freed.done():
-                freed = self.runner.next_end(run.thread_id)
+                    await asyncio.wait([place], timeout=LOOK_SECONDS if first else GLANCE_SECONDS)
+                if place.done():
+                    place = self.runner.line_up(run.thread_id, first=True)
+        except Stopped:
+            await self.env.db.write(save.withdraw, hold, tell)
+            return None
+        finally:
+            place.cancel()
 
     async def _try_to_begin(
         self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
@@ -203,11 +208,11 @@ class Worker:
             prepared = await self.prepare(asked, run, hold)
         except PerdureError as error:
             end = RunEnd(stop_reason_of(error), {}, told_of(error))
-            if await db.write(save.decline, asked.actor, run, hold, asked.drafts, end, tell):
+            if await db.write(intake.decline, asked.actor, run, hold, asked.drafts, end, tell):
                 raise TurnFailed(end.stop_reason, error) from error
             return None
         try:
-            state = await db.write(save.start, prepared.intake)
+            state = await db.write(intake.start, prepared.intake)
         except AgentChanged:
             self.forget(asked)
             return None
@@ -218,7 +223,7 @@ class Worker:
     async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:
         prepared = await self.prepare(asked, run, hold)
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
-        resumed = await self.env.db.write(save.resume, prepared.intake, self.env.dispatcher.repeatable)
+        resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
         progress = Progress(history=called_in(resumed.state.context, run.id))
         stood = Stood(progress, resumed.tokens, resumed.steps)
         return self._turn(asked, prepared, resumed.state, stop, stood)

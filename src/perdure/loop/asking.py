@@ -7,8 +7,8 @@ from perdure.agents.model_settings import context_window, in_force
 from perdure.loop.decide import Progress
 from perdure.loop.legacy import is_legacy, with_inner_parameters
 from perdure.loop.request import conversation
-from perdure.loop.save import TurnState
 from perdure.loop.skills import with_skills
+from perdure.loop.state import TurnState
 from perdure.providers.base import ModelRequest, ToolChoice, ToolSpec
 from perdure.providers.entries import ResolvedModel
 from perdure.tools.rules import Offer, ToolRules

@@ -10,8 +10,8 @@ from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.loop.measure import Calibration
-from perdure.loop.save import TurnState
 from perdure.loop.settings import SummarySettings
+from perdure.loop.state import TurnState
 from perdure.loop.traces import TraceLog
 from perdure.providers.base import ToolSpec
 from perdure.providers.entries import ResolvedModel

@@ -219,7 +219,9 @@ def has_orphans(conn: Connection) -> bool:
     return conn.execute(silent).first() is not None
 
 
-def take_over(conn: Connection, lease: Lease, *, earlier: str | None = None, limit: int = 50) -> list[Taken]:
+def take_over(
+    conn: Connection, lease: Lease, *, earlier: str | None = None, limit: int = 1000
+) -> list[Taken]:
     """Take over open runs whose process went silent, oldest first.
 
     `earlier` begins the owners of an earlier life of this very server: they are known to be gone.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 
@@ -38,7 +39,7 @@ class Runner:
         self.live: dict[str, LiveRun] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._lost: set[str] = set()
-        self._in_line: dict[str, list[asyncio.Future[None]]] = {}
+        self._in_line: dict[str, deque[asyncio.Future[None]]] = {}
 
     async def start(self) -> None:
         """Begin renewing leases, and looking for cancellations that came in elsewhere."""
@@ -75,11 +76,29 @@ class Runner:
         live.task.add_done_callback(lambda _: self._forget(live))
         return live
 
-    def next_end(self, thread_id: str) -> asyncio.Future[None]:
-        """Done when the next run of this thread has ended here."""
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._in_line.setdefault(thread_id, []).append(told)
-        return told
+    def line_up(self, thread_id: str, *, first: bool = False) -> asyncio.Future[None]:
+        """A place in the line of those who wait here for a thread; done when it may have come to the front.
+
+        Each end of a run tells the first in line. Cancel it to leave the line.
+        """
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line = self._in_line.setdefault(thread_id, deque())
+        (line.appendleft if first else line.append)(place)
+        return place
+
+    def is_first(self, thread_id: str, place: asyncio.Future[None]) -> bool:
+        """Whether nobody waits before this one, here."""
+        return next((each for each in self._in_line[thread_id] if not each.done()), None) is place
+
+    def _tell_first(self, thread_id: str) -> None:
+        line = self._in_line.get(thread_id)
+        while line:
+            place = line.popleft()
+            if not place.done():
+                place.set_result(None)
+                break
+        if line is not None and not line:
+            del self._in_line[thread_id]
 
     def cancel(self, run_ids: Iterable[str]) -> None:
         """Stop those of these runs that are at work here; they end by themselves, soon."""
@@ -90,9 +109,7 @@ class Runner:
     def _forget(self, live: LiveRun) -> None:
         if self.live.get(live.run_id) is live:  # else it was taken up again here
             del self.live[live.run_id]
-        for told in self._in_line.pop(live.thread_id, ()):
-            if not told.done():
-                told.set_result(None)
+        self._tell_first(live.thread_id)
         if not live.done:  # stopped before it began, or while it was ending
             live.given_up = True
             live.finish(RunInterrupted())

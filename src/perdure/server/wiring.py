@@ -34,7 +34,7 @@ from perdure.runs.runner import Runner
 from perdure.runs.spill import Spill
 from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
-from perdure.tenancy.keyring import load_key_ring
+from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
 from perdure.tools.dispatch import Dispatcher
@@ -85,13 +85,7 @@ class Wiring:
     ) -> None:
         settings = self.settings
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
-        models = Models(
-            db,
-            ring,
-            settings=settings.models,
-            providers=providers_from(settings.environment, settings.all_providers),
-            static=self.static,
-        )
+        models = self._models(db, ring)
         dispatcher = Dispatcher(BUILTINS)
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
@@ -125,7 +119,16 @@ class Wiring:
         app.state.runner = runner
         app.state.callbacks = callbacks
         app.state.sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
-        app.state.authenticate = Authenticator(
+        app.state.authenticate = self._authenticator(db, ring)
+
+    def _models(self, db: Database, ring: KeyRing) -> Models:
+        settings = self.settings
+        found = providers_from(settings.environment, settings.all_providers)
+        return Models(db, ring, settings=settings.models, providers=found, static=self.static)
+
+    def _authenticator(self, db: Database, ring: KeyRing) -> Authenticator:
+        settings = self.settings
+        return Authenticator(
             db,
             ring,
             settings.api_key.get_secret_value() if settings.api_key else None,

@@ -9,12 +9,12 @@ from tests.runs.test_store import run_of
 
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.content.parts import Text, text_of
-from perdure.loop import save
+from perdure.loop import intake
 from perdure.loop.compaction.cut import Plan
 from perdure.loop.compaction.summarise import Summary, summarise
+from perdure.loop.intake import Intake
 from perdure.loop.measure import size_of
 from perdure.loop.order import Environment, Order, new_step
-from perdure.loop.save import Intake
 from perdure.loop.settings import SummarySettings
 from perdure.providers.base import ContextOverflow, ModelRequest, ModelUnavailable
 from perdure.providers.entries import ResolvedModel
@@ -46,8 +46,8 @@ def summary_by(shared_database, actor, agent_id):
 
         run = run_of(actor, agent_id)
         step = new_step(run, models["own"], 1000)
-        intake = Intake(actor, run, Hold(run.id, MINE), step, "scripted")
-        state = await shared_database.write(save.accept, intake)
+        new = Intake(actor, run, Hold(run.id, MINE), step, "scripted")
+        state = await shared_database.write(intake.accept, new)
         settings = SummarySettings(seconds=seconds)
         env = Environment(shared_database, Dispatcher(()), MINE, resolve=resolve, summaries=settings)
         plan = Plan(ROWS, (), summary_tokens=200, kept_tokens=0)

@@ -21,7 +21,7 @@ from perdure.loop.decide import Progress
 from perdure.loop.events import Compacting, Saved
 from perdure.loop.measure import size_of
 from perdure.loop.order import Environment, Order, done, new_step, tool_context
-from perdure.loop.save import TurnState
+from perdure.loop.state import TurnState
 from perdure.memory.tools import WRITERS
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.base import ContextOverflow, Exchange, ModelError, ModelRequest, ToolChoice

@@ -8,7 +8,7 @@ from perdure.loop.asking import return_limit
 from perdure.loop.compaction.cut import FORCES, Plan, kept_from, plan_cut
 from perdure.loop.measure import Size, goal_of, limit_of, size_of
 from perdure.loop.request import told_as
-from perdure.loop.save import TurnState
+from perdure.loop.state import TurnState
 from perdure.messages.store import MessageRow
 from perdure.providers.base import ContextOverflow, ModelRequest
 

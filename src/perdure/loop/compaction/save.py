@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 from perdure.agents.compiled import recompile
 from perdure.agents.conversations.place import find
 from perdure.loop.events import Saved
-from perdure.loop.save import RunEnd, TurnState, finish, loaded, save_step
+from perdure.loop.intake import loaded
+from perdure.loop.save import finish, save_step
+from perdure.loop.state import RunEnd, TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.runs import leases

@@ -28,7 +28,7 @@ from perdure.loop.compaction.words import (
 from perdure.loop.decide import Progress
 from perdure.loop.measure import size_of
 from perdure.loop.order import Environment, Order, done, new_step
-from perdure.loop.save import TurnState
+from perdure.loop.state import TurnState
 from perdure.providers.base import ContextOverflow, Exchange, ModelError, ModelRequest, ToolChoice
 from perdure.providers.entries import ResolvedModel
 from perdure.runs.store import StepRow, Tokens

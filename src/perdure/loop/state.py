@@ -1,0 +1,55 @@
+"""What a turn works with, and how its run ends: values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from perdure.agents.store import AgentRow
+from perdure.loop.approvals import Settlement
+from perdure.loop.events import Saved
+from perdure.messages.store import MessageRow, Thread
+from perdure.runs.leases import Hold
+from perdure.tenancy.actor import Actor
+from perdure.tools.store import ToolRow
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended."""
+
+    stop_reason: str
+    usage: dict[str, int | None]
+    error: dict[str, str] | None = None
+    ttft_ns: int | None = None
+    total_duration_ns: int = 0
+
+
+# Called in the transaction that stores new messages of a run, or its end, to store what readers are shown
+# of them. It may be called again for the same, as any unit of work.
+Tell = Callable[[Connection, Sequence[Saved], RunEnd | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What was wrong with a history when it was loaded; the model is told a whole one."""
+
+    answered: int  # calls without a return, which were given one
+    left_out: int  # returns that answer no call
+
+
+@dataclass(frozen=True, slots=True)
+class TurnState:
+    """What a turn works with: its run, the agent, its tools, and what the model is to see."""
+
+    hold: Hold
+    provider_type: str
+    actor: Actor
+    agent: AgentRow
+    thread: Thread
+    tools: tuple[ToolRow, ...]
+    prompt: str
+    context: tuple[MessageRow, ...]
+    settlement: Settlement | None = None  # calls that waited for the reply this request brings
+    faults: Faults | None = None
+    tell: Tell | None = None
