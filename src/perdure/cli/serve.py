@@ -15,6 +15,7 @@ from perdure.cli.opened import no_answer, with_database
 from perdure.config import Settings, load_settings, unknown_variables
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.server import logs
+from perdure.server.transport import Protocol
 from perdure.tenancy.authenticate import guard_binding, is_loopback
 from perdure.tenancy.keys import any_key
 
@@ -35,6 +36,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
