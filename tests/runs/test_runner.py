@@ -185,3 +185,10 @@ async def test_who_waits_for_a_thread_is_told_when_its_run_ends(runner, run):
     assert runner.is_first("thread", second)
     back = runner.line_up("thread", first=True)
     assert runner.is_first("thread", back)
+
+
+async def test_who_is_told_while_looking_is_not_in_line_any_more(runner, run):
+    place = runner.line_up("thread")
+    runner.drive(LiveRun(run.id, thread_id="thread"), say("a"), told)
+    await asyncio.wait_for(place, 5)
+    assert not runner.is_first("thread", place)

@@ -88,7 +88,8 @@ class Runner:
 
     def is_first(self, thread_id: str, place: asyncio.Future[None]) -> bool:
         """Whether nobody waits before this one, here."""
-        return next((each for each in self._in_line[thread_id] if not each.done()), None) is place
+        line = self._in_line.get(thread_id, ())  # it is gone when the last one in it has been told
+        return next((each for each in line if not each.done()), None) is place
 
     def _tell_first(self, thread_id: str) -> None:
         line = self._in_line.get(thread_id)
