@@ -31,7 +31,7 @@ def returned(id: str, text: str = "done") -> ToolReturn:
 
 
 steps = st.sampled_from([None, "step-1", "step-2"])
-calls = st.lists(IDS.map(call), max_size=3)
+calls = st.lists(IDS.map(call), min_size=1, max_size=3)  # a message without parts is never stored
 rows = st.one_of(
     st.just("hello").map(lambda text: row("user", Text(text))),
     st.builds(lambda step: row("assistant", Text("so"), step=step), steps),
@@ -40,7 +40,7 @@ rows = st.one_of(
     st.lists(IDS.map(lambda name: Approval(name, False)), min_size=1, max_size=2).map(
         lambda w: row("approval", *w)
     ),
-    st.lists(IDS.map(returned), max_size=3).map(lambda parts: row("tool", *parts)),
+    st.lists(IDS.map(returned), min_size=1, max_size=3).map(lambda parts: row("tool", *parts)),
     st.just("summary").map(lambda text: row("summary", Text(text))),
 )
 histories = st.lists(rows, max_size=12)
