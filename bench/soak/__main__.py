@@ -92,7 +92,7 @@ def _judge(samples: list[Sample]) -> list[str]:
     judged = samples[int(len(samples) * WARM_UP) :]
     seconds = [sample.seconds for sample in judged]
     faults: list[str] = []
-    for name in ("resident", "anonymous", "files", "threads", "tasks", "objects"):
+    for name in ("resident", "anonymous", "files", "threads", "tasks", "blocks"):
         line = trend(seconds, [getattr(sample, name) for sample in judged])
         verdict = "flat" if line.flat else "GROWS"
         print(

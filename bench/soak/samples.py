@@ -21,7 +21,7 @@ class Sample:
     threads: int
     tasks: int
     runs: int
-    objects: int
+    blocks: int
     messages: int
     errors: int
 
@@ -30,7 +30,7 @@ class Sample:
         return (
             f"{self.seconds:6.0f} s  rss {self.resident:6.1f} MB  own {self.anonymous:6.1f} MB  "
             f"files {self.files:4d}  threads {self.threads:3d}  tasks {self.tasks:4d}  runs {self.runs:3d}  "
-            f"objects {self.objects:7d}  messages {self.messages:7d}  errors {self.errors}"
+            f"blocks {self.blocks:7d}  messages {self.messages:7d}  errors {self.errors}"
         )
 
 
@@ -48,7 +48,7 @@ def take(pid: int, held: Path, seconds: float, messages: int, errors: int) -> Sa
         int(status["Threads"]),
         told.get("tasks", 0),
         told.get("runs", 0),
-        told.get("objects", 0),
+        told.get("blocks", 0),
         messages,
         errors,
     )

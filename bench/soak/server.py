@@ -1,7 +1,6 @@
 """A Perdure server that tells from time to time what it holds: `python -m bench.soak.server serve`."""
 
 import asyncio
-import gc
 import os
 import sys
 import threading
@@ -15,7 +14,7 @@ EVERY_SECONDS = 2.0
 
 
 def watch(file: Path) -> None:
-    """Write down how many tasks, runs and objects there are, as often as it is worth."""
+    """Write down how many tasks, runs and blocks of memory there are, as often as it is worth."""
     from perdure.runs.runner import Runner
 
     runners: list[Any] = []
@@ -29,7 +28,7 @@ def watch(file: Path) -> None:
         held = {
             "tasks": len(asyncio.all_tasks(loop)),
             "runs": len(runner.live),
-            "objects": len(gc.get_objects()),
+            "blocks": sys.getallocatedblocks(),
         }
         file.write_bytes(orjson.dumps(held))
 
