@@ -79,6 +79,9 @@ async def stream(world: World, thread: Thread) -> None:
             return
         _fate(world, body, 200, "", unsure=False)
         frames = await _read(world, said, answer, leave)
+    if leave is not None and body["background"] and said.run_id and world.random.random() < 0.7:
+        frames = await _come_back(world, said.run_id, frames)
+        leave = None
     if leave is None:
         _check_stream(world, frames)
 
@@ -94,6 +97,27 @@ async def _read(world: World, said: Said, answer: httpx.Response, leave: int | N
             world.note(f"left {said.token} after {leave}")
             break
     return frames
+
+
+async def _come_back(world: World, run_id: str, seen: list[str]) -> list[str]:
+    """Read on where one left: what follows, each frame once, to the end. The whole stream then."""
+    while seen and not _number(seen[-1]):
+        seen = seen[:-1]  # without a number it does not move the cursor: it is told again
+    cursor = _number(seen[-1]) if seen else 0
+    path, body = f"/v1/runs/{run_id}/stream", {"starting_after": cursor, "include_pings": False}
+    answer = await world.http.post(path, json=body)
+    world.note(f"came back to {run_id} after {cursor} → {answer.status_code}")
+    if answer.status_code != 200:
+        raise Broken(f"{path} {body}: {answer.status_code} {answer.text[:500]}")
+    frames = [line[6:] for line in answer.text.split("\n") if line.startswith("data: ")]
+    numbers = [number for frame in frames if (number := _number(frame))]
+    if numbers != sorted(set(numbers)) or (numbers and numbers[0] <= cursor):
+        raise Broken(f"{path} {body} told frames {numbers}")
+    return [*seen, *frames]
+
+
+def _number(frame: str) -> int:
+    return 0 if frame == DONE else orjson.loads(frame).get("seq_id") or 0
 
 
 def _check_stream(world: World, frames: list[str]) -> None:

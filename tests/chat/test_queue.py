@@ -16,6 +16,7 @@ from tests.chat.test_messages import new_agent, send
 
 from perdure.content.parts import text_of
 from perdure.kit.clock import now
+from perdure.providers.base import ModelRateLimited
 from perdure.runs.tables import runs
 from perdure.testing.oracle import refusal
 from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say, wait
@@ -260,6 +261,16 @@ def test_a_failed_message_that_comes_again_tells_of_its_failure(
     assert send(client, agent.id, "b").messages[0].content == "ok"
 
 
+def test_a_failure_of_the_provider_is_told_alike_when_the_message_comes_again(
+    client, http: httpx.Client, scripted, model_name
+):
+    agent = new_agent(client, scripted.script(model_name, fail(ModelRateLimited("Slow down."))))
+    path, body = f"/v1/agents/{agent.id}/messages", {"messages": named("a", "name-1")}
+    first, again = (http.post(path, json=body) for _ in range(2))
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert again.status_code == 429
+
+
 def test_a_message_in_line_outlives_any_number_of_crashes(client, live, scripted, model_name, gate, pool):
     asking = gate.before(call("memory_insert", label="human", new_string="x"))
     rule = {"type": "requires_approval", "tool_name": "memory_insert"}
@@ -310,3 +321,25 @@ def test_of_the_same_messages_that_wait_one_is_kept(client, scripted, model_name
     assert first.result(10).messages[0].content == "one"
     assert {answer.result(10).messages[0].content for answer in waiting} == {"two"}
     assert history(client, agent.id)[2:] == [("user", "b"), ("agent", "two")]
+
+
+def test_who_is_refused_while_calls_wait_is_refused_after_a_crash_too(
+    client, http, live, scripted, model_name, gate, pool
+):
+    asking = gate.before(call("memory_insert", label="human", new_string="x"))
+    agent = new_agent(
+        client,
+        scripted.script(model_name, asking),
+        tool_rules=[{"type": "requires_approval", "tool_name": "memory_insert"}],
+    )
+    path = f"/v1/agents/{agent.id}/messages"
+    first = pool.submit(http.post, path, json={"input": "ask first"})
+    assert gate.reached.wait(5)
+    live.crash(client.runs.list(agent_id=agent.id).items[0].id)
+    assert first.result(10).status_code == 503
+    second = pool.submit(http.post, path, json={"input": "and then"})
+    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    gate.opened.set()
+    assert second.result(10).status_code == 409
+    assert second.result().json()["detail"]["code"] == "PENDING_APPROVAL"
+    assert ("user", "and then") not in history(client, agent.id)

@@ -9,6 +9,7 @@ from perdure.chat.wire import Projection
 from perdure.db import Database
 from perdure.kit.errors import PerdureError
 from perdure.loop.events import Saved, TurnFailed
+from perdure.loop.stops import error_again
 from perdure.messages.store import MessageRow
 from perdure.runs.live import LiveRun
 from perdure.runs.store import RunRow
@@ -40,7 +41,8 @@ async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projecti
             for frame in projection.frames(Saved(row)):
                 again.append(frame)
         if run.error:
-            failure = TurnFailed(run.stop_reason or "error", PerdureError(run.error["message"]))
+            cause = error_again(run.error["error_type"], run.error["message"])
+            failure = TurnFailed(run.stop_reason or "error", cause)
             for told in failure_frames(run.id, failure, run.stop_reason or "error"):
                 again.append(*told)
         else:

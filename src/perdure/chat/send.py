@@ -79,13 +79,14 @@ class Sender:
         """Let a request wait for its thread, where it may.
 
         Where nobody listens to the run that has the thread, because it only ends what a crash
-        interrupted, nothing is refused: for its caller this conversation is idle.
+        interrupted, nothing is refused because of it: for its caller this conversation is idle.
         """
         db, run = self.env.db, replace(prepared.intake.run, status="created")
         place = await db.read(find, asked.actor, asked.thread_id)
         strategy = strategy or place.agent.multitask_strategy or asked.delivery.strategy
         if asked.reply or (strategy == "reject" and not busy.recovering):
             raise busy
+        asked = replace(asked, delivery=replace(asked.delivery, strategy=strategy))
         waiting = replace(prepared.intake, run=run, request=asked.stored(waiting=True))
         stopped = [busy.run_id] if strategy == "interrupt" else []
         try:

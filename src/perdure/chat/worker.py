@@ -216,8 +216,11 @@ class Worker:
         except AgentChanged:
             self.forget(asked)
             return None
-        except PendingApproval:  # what came before asks for it; this waits until somebody has answered
-            return None
+        except PendingApproval as error:  # what came before asks for it
+            if asked.delivery.strategy == "reject":
+                await db.write(save.withdraw, hold, tell)
+                raise TurnFailed("cancelled", error) from error
+            return None  # this waits until somebody has answered
         return self._turn(asked, prepared, state, stop) if state else None
 
     async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:

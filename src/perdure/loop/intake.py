@@ -82,9 +82,10 @@ def accept(conn: Connection, new: Intake) -> TurnState:
     agent is not the one assumed any more, `AgentChanged`; where it was said before, `AlreadySaid`.
     """
     agent = _agent(conn, new)
-    otids = otids_of(new.drafts)
-    if otids and (again := messages.run_that_said(conn, new.run.thread_id, otids)):
-        raise AlreadySaid(again)
+    if otids := otids_of(new.drafts):
+        messages.lock_thread(conn, new.run.thread_id)  # the same message may come twice at once
+        if again := messages.run_that_said(conn, new.run.thread_id, otids):
+            raise AlreadySaid(again)
     leases.claim(conn, new.run, new.hold.lease, new.request, ahead=new.reply is not None)
     return _begun(conn, new, agent)
 
@@ -93,7 +94,7 @@ def enqueue(conn: Connection, new: Intake, *, limit: int) -> None:
     """Take a request on that waits until its thread is free; nothing of it is said before."""
     thread_id, otids = new.run.thread_id, otids_of(new.drafts)
     if otids:
-        messages.lock_thread(conn, thread_id)  # the same message may come twice at once
+        messages.lock_thread(conn, thread_id)
         # In this order: who waits may begin, and say it, between the two looks.
         again = leases.waiting_with(conn, thread_id, otids) or messages.run_that_said(conn, thread_id, otids)
         if again:

@@ -2,12 +2,30 @@
 
 from perdure.kit.errors import PerdureError
 from perdure.providers.base import (
+    ContentFiltered,
     ContextOverflow,
+    ModelAuthenticationError,
+    ModelBadRequest,
     ModelError,
     ModelQuotaExceeded,
+    ModelRateLimited,
+    ModelTimeout,
+    ModelUnavailable,
 )
 
 UNKNOWN = "An unknown error occurred; the server's log has the details."
+
+
+TOLD_AS = (
+    ContentFiltered,
+    ContextOverflow,
+    ModelAuthenticationError,
+    ModelBadRequest,
+    ModelQuotaExceeded,
+    ModelRateLimited,
+    ModelTimeout,
+    ModelUnavailable,
+)
 
 
 def stop_reason_of(error: Exception) -> str:
@@ -31,3 +49,9 @@ def error_type_of(error: Exception) -> str:
 def words_of(error: Exception) -> str:
     """What people are told of it: nothing of errors that nobody expected."""
     return error.detail if isinstance(error, PerdureError) else UNKNOWN
+
+
+def error_again(error_type: str, words: str) -> PerdureError:
+    """A failure that was stored by its type and words, to be told again."""
+    kind = next((kind for kind in TOLD_AS if kind.error_type == error_type), PerdureError)
+    return kind(words)
