@@ -22,9 +22,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the first story; the next has the next")
     parser.add_argument("--at-once", type=int, default=3, help="stories told side by side [%(default)s]")
     parser.add_argument("--rounds", type=int, default=6, help="rounds of each story [%(default)s]")
+    parser.add_argument("--log", help="write the server's errors to this file")
     parser.add_argument("--database-url", help="`postgres` starts a throw-away one; else a fresh SQLite file")
     options = parser.parse_args()
-    logging.disable(logging.ERROR)
+    logging.basicConfig(filename=options.log, level=logging.ERROR)
+    logging.disable(logging.WARNING if options.log else logging.ERROR)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-home-")))
         url = options.database_url

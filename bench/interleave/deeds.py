@@ -214,7 +214,7 @@ async def compact(world: World, thread: Thread) -> None:
     own = thread.id == thread.agent_id
     if "/v1/conversations/{conversation_id}/compact" in world.routes:
         path = f"{thread.path}/{'summarize' if own else 'compact'}"
-        await world.ask("POST", path, {}, allowed=(200, 400, 409))
+        await world.ask("POST", path, {}, allowed=(200, 400, 409, 503))
 
 
 async def repair(world: World, thread: Thread) -> None:
