@@ -36,9 +36,7 @@ def tell(tally: Tally, seconds: float, where: str) -> None:
     """The report."""
     print(f"{tally.kills} kills in {seconds:.0f} s ({where})")
     print(f"inputs taken on {tally.inputs}, of unknown fate {tally.unsure}; answered {tally.answered}")
-    print(
-        f"runs left open by a kill {tally.interrupted}; all had an end {tally.slowest_end:.2f} s after a start"
-    )
+    print(f"runs left open {tally.interrupted}; all had an end {tally.slowest_end:.2f} s after a start")
     print(f"slowest restart {tally.slowest_start:.2f} s")
     print(
         "\n".join(["faults:", *tally.faults]) if tally.faults else "nothing lost, nothing doubled, no fault"
