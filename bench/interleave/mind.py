@@ -16,6 +16,8 @@ def mind(random: Random) -> Callable[[ModelRequest], Reply]:
     """A model that answers `story <token> <kind>` in the way of its kind, sometimes slowly."""
 
     def reply(request: ModelRequest) -> Reply:
+        if "about to leave your view" in text_of(request.messages[-1].parts):
+            return _insert(f"saved-{random.random()}") if random.random() < 0.5 else say("Nothing to save.")
         token, kind, answered = _asked(request)
         chosen = slowly(_reply(token, kind, answered), random.choice((0.0, 0.0, 0.001, 0.004)))
         pause = random.choice((0.0, 0.0, 0.01, 0.05))

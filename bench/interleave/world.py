@@ -103,6 +103,7 @@ async def new_world(http: httpx.AsyncClient, live: LiveServer, random: Random, h
         "tools": [FREE, GUARDED],
         "include_base_tools": False,
         "tool_rules": [{"type": "requires_approval", "tool_name": GUARDED}],
+        "context_window_limit": random.choice((None, 3000)),  # a small one is full before the story ends
         "model_settings": {"provider_type": "openai", "parallel_tool_calls": True},
     }
     agent = (await http.post("/v1/agents/", json=body)).raise_for_status().json()["id"]

@@ -11,8 +11,8 @@ from tests.journeys.test_killed import client_of, database_url
 
 __all__ = ["database_url"]
 
-# The writes: accept, what is said aside, the memory tool's own, its return, the summary, the end.
-POINTS = ("1.after", "4.before", "4.after")
+# The writes: accept, the memory tool's own, what was said aside, the summary, the end.
+POINTS = ("1.after", "2.after", "3.after")
 FILLER = "There is much to tell. " * 90  # about 500 tokens
 WINDOW = 1500
 

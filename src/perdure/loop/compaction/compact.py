@@ -9,6 +9,7 @@ from typing import Any
 from perdure.agents.compaction import compaction_in_force
 from perdure.content.parts import Compaction, Message, Part, Text, calls_of
 from perdure.kit.clock import now
+from perdure.kit.ids import new_id
 from perdure.loop.alerts import leaving_parts
 from perdure.loop.answer import Answer, answer_of, spent_on
 from perdure.loop.asking import ask
@@ -23,7 +24,7 @@ from perdure.loop.measure import size_of
 from perdure.loop.order import Environment, Order, done, new_step, tool_context
 from perdure.loop.state import TurnState
 from perdure.memory.tools import WRITERS
-from perdure.messages.store import Draft, MessageRow
+from perdure.messages.store import Draft
 from perdure.providers.base import ContextOverflow, Exchange, ModelError, ModelRequest, ToolChoice
 from perdure.runs.stop import Stop
 from perdure.runs.store import StepRow, Tokens
@@ -90,31 +91,30 @@ class Compactor:
         answer = await self._alerted(plan, tools, Message("user", alert)) if tools else None
         if answer is None:
             return
-        if calls := calls_of(answer.parts):
-            # As a message of nobody's: people do not find it when they search what was said.
-            said = [self._draft("system", alert), self._draft("assistant", calls)]
-            _, call_row = await self._save_aside(said)
-            yield Saved(call_row, of_compaction=True)
-            context = tool_context(self.env, self.state, self.order.run, self.step)
-            attached = {tool.name: tool for tool in tools}
-            # Not to be interrupted: these are the server's own tools, and quick.
-            results = await self.env.dispatcher.call_all(context, calls, attached)
-            failed = all(result.status == "error" for result in results)
-            returned = replace(self._draft("tool", tuple(results)), is_err=failed)
-            (return_row,) = await self._save_aside([returned], ends=True)
-            yield Saved(return_row, of_compaction=True)
-        else:
-            await self._save_aside([], ends=True)
-
-    async def _save_aside(self, drafts: Sequence[Draft], *, ends: bool = False) -> list[MessageRow]:
-        """Save what is said beside the conversation; with the last of it the waiting step is a new one."""
-        following = None
-        if ends:
-            self.step = done(self.step, "success")
-            following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
+        drafts = await self._obeyed(answer, alert, tools)
+        self.step = done(self.step, "success")
+        following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
         self.state, rows = await self.env.db.write(save.save_aside, self.state, self.step, drafts, following)
-        self.step = following or self.step
-        return rows
+        self.step = following
+        for row in rows:
+            yield Saved(row, of_compaction=True)
+
+    async def _obeyed(self, answer: Answer, alert: tuple[Part, ...], tools: Sequence[ToolRow]) -> list[Draft]:
+        """Run what the agent called; what is kept of it: no words, for nobody reads them."""
+        # Ids of our own: the model does not see these calls again, and some servers use the same ones twice.
+        calls = tuple(replace(call, id=new_id("call")) for call in calls_of(answer.parts))
+        if not calls:
+            return []
+        context = tool_context(self.env, self.state, self.order.run, self.step)
+        attached = {tool.name: tool for tool in tools}
+        # Not to be interrupted: these are the server's own tools, and quick.
+        results = await self.env.dispatcher.call_all(context, calls, attached)
+        failed = all(result.status == "error" for result in results)
+        return [
+            self._draft("system", alert),  # not the user's: searches for what people said leave it out
+            self._draft("assistant", calls),
+            replace(self._draft("tool", tuple(results)), is_err=failed),
+        ]
 
     async def _alerted(self, plan: Plan, tools: Sequence[ToolRow], alert: Message) -> Answer | None:
         """What the agent answers when it is told; None where it could not be asked."""

@@ -37,13 +37,12 @@ def save_aside(
     state: TurnState,
     step: StepRow,
     drafts: Sequence[Draft],
-    next_step: StepRow | None = None,
+    next_step: StepRow,
 ) -> tuple[TurnState, list[MessageRow]]:
-    """Save what was said beside the conversation: it is stored, but no part of the context."""
+    """Save a step beside the conversation: what was said in it is stored, but no part of the context."""
     leases.keep(conn, state.hold)
     save_step(conn, step)
-    if next_step:
-        runs.insert_step(conn, next_step)
+    runs.insert_step(conn, next_step)
     thread, rows = messages.append(conn, state.thread, drafts, aside=True)
     _tell(conn, state, rows)
     return replace(state, thread=thread), rows
