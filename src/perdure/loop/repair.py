@@ -90,7 +90,8 @@ class _Mending:
         """Whether a message belongs to the answer before it: a request for approval, or the reply to one."""
         if not place or self.rows[place - 1].role == "tool":
             return False
-        return is_reply(self.rows[place]) or is_continued(self.rows[place - 1], self.rows[place])
+        before, row = self.rows[place - 1], self.rows[place]
+        return is_reply(row) or (bool(before.parts) and is_continued(before, row))
 
     def _say(self, place: int, row: MessageRow, stored: StoredReturns, lost: dict[str, ToolReturn]) -> None:
         parts: list[Part] = []
