@@ -14,7 +14,7 @@ from perdure.db.notify import Listener
 from perdure.messages import store as messages
 from perdure.runs import frames, leases
 from perdure.runs.frames import FrameRow
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Runner
 from perdure.tenancy.actor import Actor
@@ -65,7 +65,7 @@ async def stored(tails: Tails, run: Any, *numbers: int, end: int | None = None) 
 
 
 async def ended(tails: Tails, run: Any) -> None:
-    await tails.db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await tails.db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
 
 
 async def test_a_run_that_was_lost_is_followed_where_it_went(tails: Tails, run: Any) -> None:

@@ -13,9 +13,8 @@ from perdure.content.parts import Text
 from perdure.db import prepared
 from perdure.loop import intake, save
 from perdure.loop.intake import Intake
-from perdure.loop.state import RunEnd
 from perdure.messages.store import Draft
-from perdure.runs.leases import Hold, ThreadBusy
+from perdure.runs.leases import Hold, RunEnd, ThreadBusy
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ async def test_of_messages_accepted_at_once_one_is_and_the_others_leave_no_trace
     assert sum(isinstance(result, ThreadBusy) for result in results) == 5
     state, step = won
     ended = await db.write(
-        save.save_end, state, step, [Draft("assistant", (Text("ho"),))], RunEnd("end_turn", {})
+        save.save_end, state, step, [Draft("assistant", (Text("ho"),))], RunEnd("end_turn")
     )
     assert said(ended) == ["hi", "ho"]
 
@@ -67,7 +66,7 @@ async def test_a_message_accepted_as_a_turn_ends_is_placed_behind_it(db, actor, 
     state, step = await accept(db, actor, agent_id)
     answer = Draft("assistant", (Text("ho"),))
 
-    ending = db.write(save.save_end, state, step, [answer], RunEnd("end_turn", {}))
+    ending = db.write(save.save_end, state, step, [answer], RunEnd("end_turn"))
     with just_before("FROM runs", ending):
         following, _ = await accept(db, actor, agent_id, OTHER, "again")
     assert said(following) == ["hi", "ho", "again"]

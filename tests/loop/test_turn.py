@@ -121,7 +121,7 @@ async def test_a_turn_that_is_cancelled_ends_its_run(shared_database, actor, beg
 
 async def test_a_turn_whose_run_was_taken_over_writes_nothing(shared_database, actor, agent_id, begin):
     turn = await begin(say("mine"))
-    await shared_database.write(leases.break_off, turn.state.hold, error={"error_type": "x", "message": "x"})
+    await shared_database.write(leases.break_off, turn.state.hold, {"error_type": "x", "message": "x"})
     before = await shared_database.read(messages.context_ids, agent_id)
     with pytest.raises(LeaseLost):
         [event async for event in turn.run()]

@@ -13,7 +13,7 @@ from perdure.kit.clock import now
 from perdure.runs import leases, store
 from perdure.runs.callbacks import Due, any_due, note_try, take_due
 from perdure.runs.cancel import request_cancel
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.store import RunRow
 from perdure.runs.tables import runs
 
@@ -44,7 +44,7 @@ async def take(db: Any, *, moment: datetime | None = None, seconds: float = 60, 
 
 
 async def ended(db: Any, run: RunRow) -> None:
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
 
 
 async def test_a_callback_is_due_when_its_run_has_ended(db, actor, agent_id):

@@ -10,7 +10,7 @@ from perdure.kit.clock import now
 from perdure.messages import store as messages
 from perdure.runs import frames, leases, store
 from perdure.runs.frames import ATTEMPT_GAP, Batch, FrameRow
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 
 
 def rows(*numbers: int) -> list[FrameRow]:
@@ -64,7 +64,7 @@ async def test_many_runs_are_stored_at_once_but_only_by_who_holds_them(db, run, 
     assert (await stored(db, run), await stored(db, second_run)) == ([1, 2], [1])
     late = [Batch(run.id, 2, rows(3))]
     assert await db.write(frames.spill, MINE.owner, late, [second_run.id]) == set()
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
     assert await db.write(frames.spill, MINE.owner, [Batch(run.id, 1, rows(3))], ()) == set()
     assert await stored(db, run) == [1, 2]
 
@@ -89,7 +89,7 @@ async def test_frames_go_with_their_run_and_are_pruned_some_time_after_its_end(d
     for each in (run, second_run):
         await db.write(frames.insert_frames, each.id, rows(1))
     assert run.id not in await db.read(frames.outlived, now() + timedelta(days=1), 1000)
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
     assert run.id not in await db.read(frames.outlived, now() - timedelta(hours=1), 1000)
     old = await db.read(frames.outlived, now() + timedelta(seconds=1), 1000)
     assert run.id in old

@@ -12,7 +12,7 @@ from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.runs import cancel, leases, store
 from perdure.runs.cancel import request_cancel
-from perdure.runs.leases import Hold, Lease, LeaseLost, QueueFull, ThreadBusy
+from perdure.runs.leases import Hold, Lease, LeaseLost, QueueFull, RunEnd, ThreadBusy
 from perdure.runs.store import RunRow
 from perdure.runs.tables import runs
 
@@ -37,7 +37,7 @@ async def test_a_thread_has_one_run_at_a_time(db, actor, agent_id, run):
     with pytest.raises(ThreadBusy) as busy:
         await db.write(leases.claim, run_of(actor, agent_id), OTHER)
     assert busy.value.extra == {"run_id": run.id}
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={"prompt": 1})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn", {"prompt": 1}))
     await db.write(leases.claim, run_of(actor, agent_id), OTHER)
 
 
@@ -65,10 +65,7 @@ async def test_a_run_ends_once(db, actor, run):
     await db.write(
         leases.finish,
         Hold(run.id, MINE),
-        stop_reason="max_steps",
-        usage={"prompt": 3},
-        ttft_ns=5,
-        total_duration_ns=9,
+        RunEnd("max_steps", {"prompt": 3}, ttft_ns=5, total_duration_ns=9),
     )
     ended = await stored(db, actor, run)
     assert (ended.status, ended.stop_reason, ended.ttft_ns, ended.total_duration_ns) == (
@@ -78,7 +75,7 @@ async def test_a_run_ends_once(db, actor, run):
         9,
     )
     with pytest.raises(LeaseLost):
-        await db.write(leases.finish, Hold(run.id, MINE), stop_reason="error", usage={})
+        await db.write(leases.finish, Hold(run.id, MINE), RunEnd("error"))
     with pytest.raises(LeaseLost):
         await db.write(leases.keep, Hold(run.id, MINE))
     assert await stored(db, actor, run) == ended
@@ -97,13 +94,13 @@ async def test_a_lease_is_renewed_for_the_runs_still_owned(db, actor, agent_id, 
 
 async def test_a_broken_run_ends_with_its_steps(db, actor, run):
     error = {"error_type": "internal_error", "message": "half \x00 a \ud800 word"}
-    await db.write(leases.break_off, Hold(run.id, MINE), error=error)
+    await db.write(leases.break_off, Hold(run.id, MINE), error)
     ended = await stored(db, actor, run)
     assert (ended.status, ended.stop_reason, ended.error["message"]) == ("failed", "error", "half  a  word")
     (step,) = await steps_of(db, actor, run)
     assert (step.status, step.stop_reason, step.error_type) == ("failed", "error", "internal_error")
     with pytest.raises(LeaseLost):
-        await db.write(leases.break_off, Hold(run.id, MINE), error=error)
+        await db.write(leases.break_off, Hold(run.id, MINE), error)
     assert await stored(db, actor, run) == ended
 
 
@@ -117,7 +114,7 @@ async def test_runs_in_line_begin_one_after_the_other_in_the_order_they_came(db,
     second = await in_line(db, actor, agent_id, seconds=1)
     third = await in_line(db, actor, agent_id, seconds=2)
     assert not await db.write(leases.start, agent_id, Hold(second.id, MINE))
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
     assert not await db.write(leases.start, agent_id, Hold(third.id, MINE))
     assert await db.write(leases.start, agent_id, Hold(second.id, MINE))
     assert (await stored(db, actor, second)).status == "running"
@@ -180,7 +177,7 @@ async def test_a_process_that_lost_its_run_cannot_write_for_it_any_more(db, acto
         with pytest.raises(LeaseLost):
             await db.write(work, mine, *([{}] if work is leases.forget_input else []))
     with pytest.raises(LeaseLost):
-        await db.write(leases.finish, mine, stop_reason="end_turn", usage={})
+        await db.write(leases.finish, mine, RunEnd("end_turn"))
     assert await db.write(leases.renew, GONE, [lost.id]) == set()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from tests.runs.test_store import run_of
 
 from perdure.runs import leases
-from perdure.runs.leases import Hold, Lease
+from perdure.runs.leases import Hold, Lease, RunEnd
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import RunInterrupted, Runner
 from perdure.runs.tables import runs
@@ -116,7 +116,7 @@ async def test_a_lease_outlives_a_fault_of_the_database(runner, run, db, caplog)
 
 async def test_a_run_that_another_server_took_over_is_stopped(runner, run, db, caplog):
     live = runner.drive(LiveRun(run.id), say("a", gate=asyncio.Event()), told)
-    await db.write(leases.break_off, Hold(run.id, QUICK), error={"error_type": "x", "message": "x"})
+    await db.write(leases.break_off, Hold(run.id, QUICK), {"error_type": "x", "message": "x"})
     with pytest.raises(RunInterrupted):
         await asyncio.wait_for(live.ended(), 5)
     assert texts(live) == ["a", "failed: RunInterrupted"]
@@ -126,7 +126,7 @@ async def test_a_run_that_another_server_took_over_is_stopped(runner, run, db, c
 async def test_a_run_that_is_just_ending_is_not_taken_for_a_lost_one(runner, run, db):
     async def ending() -> Any:
         yield Word(text="a"), None
-        await db.write(leases.finish, Hold(run.id, QUICK), stop_reason="end_turn", usage={})
+        await db.write(leases.finish, Hold(run.id, QUICK), RunEnd("end_turn"))
         await asyncio.sleep(QUICK.seconds / 3)  # one heartbeat falls into this
         yield Word(text="end"), None
 

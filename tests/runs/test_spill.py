@@ -10,7 +10,7 @@ from tests.runs.test_runner import Flaky
 from tests.runs.test_store import MINE, OTHER, run_of
 
 from perdure.runs import frames, leases, spill
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.live import LiveRun
 from perdure.runs.spill import Spill
 
@@ -107,6 +107,6 @@ async def test_old_frames_are_forgotten(db, run, log):
     await db.write(frames.insert_frames, run.id, [frames.FrameRow(1, "{}")])
     await log.prune()
     assert await stored(db, run) == [1]
-    await db.write(leases.finish, Hold(run.id, MINE), stop_reason="end_turn", usage={})
+    await db.write(leases.finish, Hold(run.id, MINE), RunEnd("end_turn"))
     await log.prune()
     assert await stored(db, run) == []

@@ -10,7 +10,7 @@ from perdure.kit.errors import NotFound
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page
 from perdure.runs import leases, store
-from perdure.runs.leases import Hold, Lease
+from perdure.runs.leases import Hold, Lease, RunEnd
 from perdure.runs.lists import RunFilter, StepFilter, list_runs, list_steps
 from perdure.runs.store import (
     RunNotFound,
@@ -67,7 +67,7 @@ async def steps_of(db, actor, run) -> list[StepRow]:
 async def test_runs_are_chosen_by_what_they_are(db, actor, agent_id):
     done = run_of(actor, agent_id, background=True, conversation_id="conv-1")
     await db.write(leases.claim, done, MINE)
-    await db.write(leases.finish, Hold(done.id, MINE), stop_reason="tool_rule", usage={})
+    await db.write(leases.finish, Hold(done.id, MINE), RunEnd("tool_rule"))
     going = run_of(actor, agent_id)
     await db.write(leases.claim, going, MINE)
 

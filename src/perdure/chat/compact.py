@@ -1,11 +1,11 @@
 """Routes: put a summary in the place of older messages now, rather than when the window is full."""
 
 from contextlib import suppress
-from typing import Any
 
 from fastapi import APIRouter
 
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
+from perdure.chat.frames import told_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import CompactionRequest, CompactionResponse, ConversationCompactionRequest
 from perdure.chat.send import Sender
@@ -15,9 +15,8 @@ from perdure.kit.errors import Conflict
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.compaction.rest import Shrinking, Shrunk, begin, shrink
 from perdure.loop.order import Order
-from perdure.loop.stops import error_type_of, words_of
 from perdure.runs import leases
-from perdure.runs.leases import Hold, LeaseLost
+from perdure.runs.leases import Hold, LeaseLost, RunEnd
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure
 from perdure.runs.stop import Stop, Stopped
@@ -110,9 +109,9 @@ def _failed(sender: Sender, held: Hold) -> OnFailure:
 
     async def failed(error: Exception) -> Frames:
         reason = "cancelled" if isinstance(error, CompactionCancelled) else "error"
-        told: dict[str, Any] = {"error_type": error_type_of(error), "message": words_of(error)}
+        told = told_of(error)
         with suppress(LeaseLost):  # it was ended by another, or deleted
-            await sender.env.db.write(leases.finish, held, stop_reason=reason, usage={}, error=told)
+            await sender.env.db.write(leases.finish, held, RunEnd(reason, error=told))
         return _nothing()
 
     return failed

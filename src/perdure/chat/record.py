@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 from perdure.chat.frames import end_told, ended_with, failure_told
 from perdure.chat.wire import Projection
 from perdure.loop.events import Saved
-from perdure.loop.state import RunEnd
 from perdure.runs.frames import insert_frames, last_frame
+from perdure.runs.leases import RunEnd
 from perdure.runs.live import LiveRun, Told, rows_of
 
 

@@ -24,14 +24,14 @@ from perdure.loop.events import Ended, Saved, TurnFailed
 from perdure.loop.intake import AgentChanged, Intake
 from perdure.loop.order import Environment, Order, new_step
 from perdure.loop.skills import Skill, available_skills
-from perdure.loop.state import RunEnd, Tell, TurnState
+from perdure.loop.state import Tell, TurnState
 from perdure.loop.stops import stop_reason_of
 from perdure.loop.turn import Turn, called_in
 from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models
 from perdure.providers.entries import ResolvedModel
 from perdure.runs import leases
-from perdure.runs.leases import Hold, LeaseLost, Taken
+from perdure.runs.leases import Hold, LeaseLost, RunEnd, Taken
 from perdure.runs.live import LiveRun, Told
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop, Stopped
@@ -207,7 +207,7 @@ class Worker:
         try:
             prepared = await self.prepare(asked, run, hold)
         except PerdureError as error:
-            end = RunEnd(stop_reason_of(error), {}, told_of(error))
+            end = RunEnd(stop_reason_of(error), error=told_of(error))
             if await db.write(intake.decline, asked.actor, run, hold, asked.drafts, end, tell):
                 raise TurnFailed(end.stop_reason, error) from error
             return None

@@ -27,13 +27,13 @@ from perdure.loop.approvals import (
 )
 from perdure.loop.request import reopened, strays_in, unanswered
 from perdure.loop.save import finish
-from perdure.loop.state import Faults, RunEnd, Tell, TurnState
+from perdure.loop.state import Faults, Tell, TurnState
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow, Thread
 from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.store import RunRow, StepRow, Tokens
 from perdure.tenancy.actor import Actor
 
@@ -125,9 +125,7 @@ def decline(
         return False
     thread = messages.get_thread(conn, actor, run.thread_id)
     messages.append(conn, thread, _said_in(drafts, run.id, None))
-    finish(conn, held, end)
-    if tell:
-        tell(conn, (), end)
+    finish(conn, held, end, tell)
     return True
 
 

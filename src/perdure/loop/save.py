@@ -15,12 +15,12 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
 from perdure.loop.events import Saved
-from perdure.loop.state import RunEnd, Tell, TurnState
+from perdure.loop.state import Tell, TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft
 from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.store import StepRow
 
 
@@ -49,14 +49,14 @@ def save_end(
     conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft], end: RunEnd
 ) -> TurnState:
     """Save the last messages of a turn together with the end of its run."""
-    finish(conn, state.hold, end)
+    leases.finish(conn, state.hold, end)
     save_step(conn, step)
     state = _appended(conn, state, drafts, end)
     agents.record_run(
         conn,
         state.agent.id,
         stop_reason=end.stop_reason,
-        duration_ms=end.total_duration_ns // 1_000_000,
+        duration_ms=(end.total_duration_ns or 0) // 1_000_000,
     )
     conversations.note_end(conn, state.thread)
     return state
@@ -64,30 +64,21 @@ def save_end(
 
 def withdraw(conn: Connection, held: Hold, tell: Tell | None = None) -> None:
     """End a run that was cancelled before its turn came; what it would have said is not said."""
-    end = RunEnd("cancelled", {})
-    finish(conn, held, end)
-    if tell:
-        tell(conn, (), end)
+    finish(conn, held, RunEnd("cancelled"), tell)
 
 
 def break_off(conn: Connection, held: Hold, error: dict[str, str], tell: Tell | None = None) -> None:
     """End a run that broke, with the step it was at."""
-    leases.break_off(conn, held, error=error)
+    leases.break_off(conn, held, error)
     if tell:
-        tell(conn, (), RunEnd("error", {}, error))
+        tell(conn, (), RunEnd("error", error=error))
 
 
-def finish(conn: Connection, held: Hold, end: RunEnd) -> None:
-    """End a run for good."""
-    leases.finish(
-        conn,
-        held,
-        stop_reason=end.stop_reason,
-        usage=end.usage,
-        error=end.error,
-        ttft_ns=end.ttft_ns,
-        total_duration_ns=end.total_duration_ns,
-    )
+def finish(conn: Connection, held: Hold, end: RunEnd, tell: Tell | None = None) -> None:
+    """End a run that said nothing more."""
+    leases.finish(conn, held, end)
+    if tell:
+        tell(conn, (), end)
 
 
 def save_step(conn: Connection, step: StepRow) -> None:

@@ -1,4 +1,4 @@
-"""What a turn works with, and how its run ends: values."""
+"""What a turn works with: values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,9 @@ from perdure.agents.store import AgentRow
 from perdure.loop.approvals import Settlement
 from perdure.loop.events import Saved
 from perdure.messages.store import MessageRow, Thread
-from perdure.runs.leases import Hold
+from perdure.runs.leases import Hold, RunEnd
 from perdure.tenancy.actor import Actor
 from perdure.tools.store import ToolRow
-
-
-@dataclass(frozen=True, slots=True)
-class RunEnd:
-    """How a run ended."""
-
-    stop_reason: str
-    usage: dict[str, int | None]
-    error: dict[str, str] | None = None
-    ttft_ns: int | None = None
-    total_duration_ns: int = 0
-
 
 # Called in the transaction that stores new messages of a run, or its end, to store what readers are shown
 # of them. It may be called again for the same, as any unit of work.

@@ -36,10 +36,11 @@ from perdure.loop.events import Delta, Ended, Saved, TurnEvent, TurnFailed
 from perdure.loop.legacy import is_legacy
 from perdure.loop.order import Environment, Order, done, new_step, tool_context
 from perdure.loop.request import cancelled
-from perdure.loop.state import RunEnd, TurnState
+from perdure.loop.state import TurnState
 from perdure.loop.stops import error_type_of, stop_reason_of, words_of
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.base import ContextOverflow, Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
+from perdure.runs.leases import RunEnd
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import StepRow, Tokens

@@ -6,7 +6,7 @@ the attempt, so a process that was thought dead cannot write into a history that
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
@@ -251,29 +251,31 @@ def take_over(
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """How a run ended."""
+
+    stop_reason: str
+    usage: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    error: Mapping[str, str] | None = None
+    ttft_ns: int | None = None
+    total_duration_ns: int | None = None
+
+
 def keep(conn: Connection, held: Hold) -> None:
     """Make sure the run is still ours, in the transaction that writes for it."""
     _write_held(conn, held, {}, renew=True)
 
 
-def finish(
-    conn: Connection,
-    held: Hold,
-    *,
-    stop_reason: str,
-    usage: Mapping[str, Any],
-    error: Mapping[str, Any] | None = None,
-    ttft_ns: int | None = None,
-    total_duration_ns: int | None = None,
-) -> None:
+def finish(conn: Connection, held: Hold, end: RunEnd) -> None:
     """End a run for good; `LeaseLost` if it is not ours any more."""
     done = {
-        "status": status_of(stop_reason),
-        "stop_reason": stop_reason,
-        "usage": dict(usage),
-        "error": storable(dict(error)) if error else None,
-        "ttft_ns": ttft_ns,
-        "total_duration_ns": total_duration_ns,
+        "status": status_of(end.stop_reason),
+        "stop_reason": end.stop_reason,
+        "usage": dict(end.usage),
+        "error": storable(dict(end.error)) if end.error else None,
+        "ttft_ns": end.ttft_ns,
+        "total_duration_ns": end.total_duration_ns,
         "completed_at": now(),
         "lease_owner": None,
         "lease_expires": None,
@@ -281,9 +283,9 @@ def finish(
     _write_held(conn, held, done)
 
 
-def break_off(conn: Connection, held: Hold, *, error: Mapping[str, Any]) -> None:
+def break_off(conn: Connection, held: Hold, error: Mapping[str, str]) -> None:
     """End a run that broke, with the step it was at; `LeaseLost` if it is not ours any more."""
-    finish(conn, held, stop_reason="error", usage={}, error=error)
+    finish(conn, held, RunEnd("error", error=error))
     fail_steps(conn, [held.run_id], error["error_type"])
 
 

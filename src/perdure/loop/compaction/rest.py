@@ -19,8 +19,9 @@ from perdure.loop.compaction.room import Load, load_of, plan_at_rest, said_in, t
 from perdure.loop.compaction.summarise import summarise
 from perdure.loop.decide import Progress
 from perdure.loop.order import Environment, Order
-from perdure.loop.state import RunEnd, TurnState
+from perdure.loop.state import TurnState
 from perdure.runs import store as runs
+from perdure.runs.leases import RunEnd
 from perdure.runs.stop import Stop
 from perdure.tenancy.actor import Actor
 from perdure.tools.rules import ToolRules

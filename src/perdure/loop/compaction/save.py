@@ -13,12 +13,12 @@ from perdure.agents.conversations.place import find
 from perdure.loop.events import Saved
 from perdure.loop.intake import loaded
 from perdure.loop.save import finish, save_step
-from perdure.loop.state import RunEnd, TurnState
+from perdure.loop.state import TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.runs import leases
 from perdure.runs import store as runs
-from perdure.runs.leases import Hold, Lease
+from perdure.runs.leases import Hold, Lease, RunEnd
 from perdure.runs.store import RunRow, StepRow
 from perdure.tenancy.actor import Actor
 
