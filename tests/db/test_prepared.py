@@ -178,3 +178,35 @@ async def test_a_write_that_finds_no_row_undoes_what_goes_with_it(database, orga
         "found",
         "with it",
     ]
+
+
+async def test_writes_alone_are_a_transaction_of_their_own_and_the_next_is_an_ordinary_one(
+    database, organization_id
+):
+    class Gone(Exception):
+        pass
+
+    def alone(conn, name, tool_id="tool-x"):
+        if tool_id:
+            RENAME.later(conn, {"of": tool_id, "name": "found"}, or_else=Gone())
+        INSERT_TOOL.later(conn, tool(organization_id, name))
+        INSERT_TOOL.later(conn, tool(organization_id, f"{name} too"))
+
+    def broken(conn):
+        INSERT_TOOL.later(conn, tool(organization_id, "undone"))
+        assert SELECT_TOOLS.all(conn, wanted)
+        INSERT_TOOL.later(conn, tool(organization_id, "undone too"))
+        SELECT_TOOLS.all(conn, wanted)
+        raise ValueError
+
+    wanted = {"organization_id": organization_id}
+    await database.write(alone, "a", None)
+    for _ in range(2):
+        with pytest.raises(Gone):
+            await database.write(alone, "b")
+        with pytest.raises(IntegrityError):
+            await database.write(alone, "a", None)
+        with pytest.raises(ValueError, match=r"^$"):
+            await database.write(broken)
+    found = await database.read(SELECT_TOOLS.all, wanted)
+    assert [row[2] for row in found] == ["a", "a too"]

@@ -7,7 +7,7 @@ uses `Connection.execute`.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -21,6 +21,7 @@ Converter = Callable[[Any], Any]
 
 WAITING = "writes that wait"
 MOST_WAITING = 30
+DIVISION_BY_ZERO = "22012"
 PLACE = re.compile(r"\$(\d+)")
 
 
@@ -84,18 +85,19 @@ class Prepared:
         Across a connection, what waits goes in one round trip. Where no row is changed, `or_else` is raised
         then, which undoes all that goes with it.
         """
-        waiting: list[Write] | None = conn.info.get(WAITING)
+        waiting: Waiting | None = conn.info.get(WAITING)
         if waiting is None:
             if self.run(conn, values) == 0 and or_else:
                 raise or_else
             return
-        if or_else or len(waiting) == MOST_WAITING or any(self._meets(write.prepared) for write in waiting):
+        writes = waiting.writes
+        if writes and (or_else or len(writes) == MOST_WAITING or any(map(self._meets, writes))):
             settle(conn)
-        waiting.append(Write(self, values, or_else))
+        writes.append(Write(self, values, or_else))
 
-    def _meets(self, other: "Prepared") -> bool:
+    def _meets(self, other: "Write") -> bool:
         """Whether both may touch one row: in one statement neither would see what the other does."""
-        mine, theirs = self.statement, other.statement
+        mine, theirs = self.statement, other.prepared.statement
         both_add = isinstance(mine, Insert) and isinstance(theirs, Insert)
         return not both_add and getattr(mine, "table", None) is getattr(theirs, "table", None)
 
@@ -124,50 +126,74 @@ class Write:
     or_else: Exception | None = None
 
 
+@dataclass(slots=True)
+class Waiting:
+    """What waits in a transaction, and whether the transaction has begun, by asking something."""
+
+    writes: list[Write] = field(default_factory=list[Write])
+    begun: bool = False
+
+
 def together(
     conn: Connection, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
 ) -> R:
     """Run a unit of work on Postgres whose writes may wait for each other."""
-    conn.info[WAITING] = []
+    conn.info[WAITING] = Waiting()
     try:
         result = work(conn, *args, **kwargs)
-        settle(conn)
+        settle(conn, last=True)
         return result
     finally:
         if not conn.invalidated:
             del conn.info[WAITING]
 
 
-def settle(conn: Connection) -> None:
-    """Execute the writes that wait, as one statement."""
-    waiting: list[Write] | None = conn.info.get(WAITING)
-    if not waiting:
+def settle(conn: Connection, *, last: bool = False) -> None:
+    """Execute the writes that wait, as one statement.
+
+    Where it is all that a unit of work asks, it is a transaction by itself and needs no other. Should the
+    connection break then, it may be tried again: what was stored after all clashes with its own keys.
+    """
+    waiting: Waiting | None = conn.info.get(WAITING)
+    if waiting is None:
         return
-    compiled = [(write.prepared.compiled(conn, write.values), write.values) for write in waiting]
-    or_else = waiting[0].or_else
-    waiting.clear()
+    writes, alone = waiting.writes[:], last and not waiting.begun
+    waiting.writes.clear()
+    waiting.begun = True
+    if not writes:
+        return
+    compiled = [(write.prepared.compiled(conn, write.values), write.values) for write in writes]
     texts = tuple((each.text, len(each.order)) for each, _ in compiled)
     parameters = [value for each, values in compiled for value in each.parameters(values)]
-    cursor = execute(conn, _joined(texts, counted=or_else is not None), parameters)
-    if or_else and cursor.fetchone()[0] == 0:
-        raise or_else
-    cursor.close()
+    or_else = writes[0].or_else
+    raw: Any = conn.connection.dbapi_connection
+    if alone:
+        raw.autocommit = True
+    try:
+        execute(conn, _joined(texts, checked=or_else is not None), parameters).close()
+    except DBAPIError as error:
+        if or_else and getattr(error.orig, "sqlstate", None) == DIVISION_BY_ZERO:
+            raise or_else from None
+        raise
+    finally:
+        if alone:
+            raw.autocommit = False
 
 
 @lru_cache(500)
-def _joined(writes: tuple[tuple[str, int], ...], *, counted: bool) -> str:
+def _joined(writes: tuple[tuple[str, int], ...], *, checked: bool) -> str:
     """Postgres's statement of several writes, their parameters numbered through.
 
-    Where `counted`, its one row tells how many rows the first of them changed.
+    Where `checked`, it fails by a division by zero when the first of them changes no row.
     """
     texts: list[str] = []
     before = 0
     for text, count in writes:
         texts.append(PLACE.sub(lambda place, before=before: f"${int(place[1]) + before}", text))
         before += count
-    if counted:
+    if checked:
         texts[0] += " RETURNING 1"
-        texts.append("SELECT count(*) FROM write_0")
+        texts.append("SELECT 1 / count(*) FROM write_0")
     *first, last = texts
     named = ", ".join(f"write_{number} AS ({text})" for number, text in enumerate(first))
     return f"WITH {named} {last}" if first else last
