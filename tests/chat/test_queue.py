@@ -1,10 +1,7 @@
 """A message while another is worked on: refused, in line, or first. And the same message twice."""
 
-import asyncio
-import threading
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -19,34 +16,7 @@ from perdure.kit.clock import now
 from perdure.providers.base import ModelRateLimited
 from perdure.runs.tables import runs
 from perdure.testing.oracle import refusal
-from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say, wait
-
-
-class Gate:
-    """A reply that comes when the test says so."""
-
-    def __init__(self) -> None:
-        self.opened, self.reached = threading.Event(), threading.Event()
-
-    def before(self, reply: Reply) -> Reply:
-        return wait(self._wait, reply)
-
-    async def _wait(self) -> None:
-        self.reached.set()
-        await asyncio.to_thread(self.opened.wait, 20)
-
-
-@pytest.fixture
-def gate():
-    made = Gate()
-    yield made
-    made.opened.set()
-
-
-@pytest.fixture
-def pool():
-    with ThreadPoolExecutor(8) as made:
-        yield made
+from perdure.testing.scripted import ScriptedModel, call, fail, say
 
 
 def status_of(client: Letta, agent_id: str) -> list[str]:

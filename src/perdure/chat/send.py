@@ -1,6 +1,5 @@
 """Sending to an agent: from a request to a run at work, or in line for it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
@@ -15,12 +14,14 @@ from perdure.chat.schemas import SendOptions
 from perdure.chat.settings import StreamSettings
 from perdure.chat.tail import Tails
 from perdure.chat.worker import Prepared, Worker
+from perdure.kit.clock import now
 from perdure.kit.outbound import Fetcher
 from perdure.loop import intake
 from perdure.loop.approvals import AlreadyAnswered
 from perdure.loop.intake import AgentChanged, AlreadySaid, Intake
 from perdure.loop.order import Environment
 from perdure.providers.catalog import Models
+from perdure.runs import leases
 from perdure.runs import store as runs
 from perdure.runs.cancel import request_cancel
 from perdure.runs.leases import ThreadBusy
@@ -81,16 +82,17 @@ class Sender:
         Where nobody listens to the run that has the thread, because it only ends what a crash
         interrupted, nothing is refused because of it: for its caller this conversation is idle.
         """
-        db, run = self.env.db, replace(prepared.intake.run, status="created")
+        db, run = self.env.db, replace(prepared.intake.run, status="created", created_at=now())
         place = await db.read(find, asked.actor, asked.thread_id)
         strategy = strategy or place.agent.multitask_strategy or asked.delivery.strategy
         if asked.reply or (strategy == "reject" and not busy.recovering):
             raise busy
         asked = replace(asked, delivery=replace(asked.delivery, strategy=strategy))
         waiting = replace(prepared.intake, run=run, request=asked.stored(waiting=True))
-        stopped = [busy.run_id] if strategy == "interrupt" else []
         try:
-            await db.write(_enqueue, waiting, self.runs.queue_limit, stopped)
+            stopped = await db.write(
+                _enqueue, waiting, self.runs.queue_limit, interrupts=strategy == "interrupt"
+            )
         except AlreadySaid as again:
             return await self._replay(asked, prepared, again.run_id)
         self.runner.cancel(stopped)
@@ -101,8 +103,8 @@ class Sender:
     async def _replay(self, asked: Asked, prepared: Prepared, run_id: str) -> LiveRun:
         """What came of the same request when it came first: the run at work, or the one that ended."""
         live = self.runner.live.get(run_id)
-        if live and live.tokens == asked.delivery.tokens:
-            return live
+        if live and live.tokens == asked.delivery.tokens and not live.dropped:
+            return live  # all it has told is there: it has neither told very much nor lost a process
         if asked.delivery.background:
             run = await self.env.db.read(runs.get, asked.actor, run_id)
             if run.background and self.tails.keeps(run):
@@ -112,7 +114,11 @@ class Sender:
         return replay(self.env.db, asked.actor, run_id, projection)
 
 
-def _enqueue(conn: Connection, waiting: Intake, limit: int, stopped: Sequence[str]) -> None:
+def _enqueue(conn: Connection, waiting: Intake, limit: int, *, interrupts: bool) -> list[str]:
+    """Let a request wait; returns the run that it stops. What waits before it loses nothing but time."""
     intake.enqueue(conn, waiting, limit=limit)
-    if stopped:
-        request_cancel(conn, waiting.actor, waiting.run.agent_id, stopped)
+    busy = leases.at_work(conn, waiting.run.thread_id) if interrupts else None
+    if busy is None:
+        return []
+    request_cancel(conn, waiting.actor, waiting.run.agent_id, [busy])
+    return [busy]

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from perdure.agents.conversations.place import Place, find
 from perdure.agents.model_settings import context_window
@@ -132,14 +133,14 @@ class Worker:
         """Work on a run whose process is gone, from where it stood."""
         run, hold = taken.run, taken.hold
         log.info("a run goes on", extra={"run_id": run.id, "attempt": hold.attempt})
-        asked = asked_in(run, taken.request)
+        asked, request = _asked(taken)
         live = _live(asked, hold, after=taken.told)
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
-        if taken.request is not None and run.status == "created":  # it cannot be what killed anything
+        if request is not None and run.status == "created":  # it cannot be what killed anything
             begin: Begin = partial(self._in_line, asked, run, hold, live.stop, record)
-        elif taken.request is None or hold.attempt > MOST_ATTEMPTS:
+        elif request is None or hold.attempt > MOST_ATTEMPTS:
             begin = partial(_give_up, hold)
         else:
             begin = partial(self._as_it_stood, asked, run, hold, live.stop)
@@ -224,6 +225,7 @@ class Worker:
         return self._turn(asked, prepared, state, stop) if state else None
 
     async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:
+        self.forget(asked)
         prepared = await self.prepare(asked, run, hold)
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
         resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
@@ -253,6 +255,15 @@ class Worker:
             log.exception("the end of a run could not be stored; its lease will run out")
             return None
         return "error"
+
+
+def _asked(taken: Taken) -> tuple[Asked, Mapping[str, Any] | None]:
+    """The request of a run that was taken over, and None where nothing of it is kept that can be read."""
+    try:
+        return asked_in(taken.run, taken.request), taken.request
+    except (LookupError, TypeError, ValueError):  # of another version of this server, perhaps
+        log.exception("the request of a run cannot be read", extra={"run_id": taken.run.id})
+        return asked_in(taken.run, None), None
 
 
 def _live(asked: Asked, hold: Hold, *, durable: bool = True, after: int = 0) -> LiveRun:

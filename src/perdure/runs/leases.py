@@ -107,7 +107,8 @@ def claim(
     ahead: bool = False,
 ) -> None:
     """Insert a run already running; `ThreadBusy` while another one is, or waits (unless `ahead` of those)."""
-    other = _first_open(conn, run.thread_id)
+    found = _open_in(conn, run.thread_id)
+    other = _first(found) if found else None
     if other and (other.status == "running" or not ahead):
         raise ThreadBusy(other.id, recovering=other.attempt > 1 or other.silent)
     _insert(conn, run, lease, request)
@@ -157,9 +158,19 @@ def waiting_with(conn: Connection, thread_id: str, otids: Sequence[str]) -> str 
 
 
 def is_next(conn: Connection, thread_id: str, run_id: str) -> bool:
-    """Whether the thread is free and this run the first of those that wait for it."""
-    first = _first_open(conn, thread_id)
-    return first is not None and first.id == run_id
+    """Whether the thread is free and this run the first of those that wait for it.
+
+    `LeaseLost` where it does not wait any more: it was ended by another, or deleted.
+    """
+    found = _open_in(conn, thread_id)
+    if all(run.id != run_id for run in found):
+        raise LeaseLost(f"Run {run_id} does not wait any more: it was ended, or deleted.")
+    return _first(found).id == run_id
+
+
+def at_work(conn: Connection, thread_id: str) -> str | None:
+    """The run that has a thread now."""
+    return next((run.id for run in _open_in(conn, thread_id) if run.status == "running"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +183,14 @@ class OpenRun:
     silent: bool
 
 
-def _first_open(conn: Connection, thread_id: str) -> OpenRun | None:
-    """The run at work in a thread, else the first in line."""
-    found = [OpenRun(*row) for row in SELECT_OPEN.all(conn, {"thread_id": thread_id})]
-    return next((row for row in found if row.status == "running"), found[0] if found else None)
+def _open_in(conn: Connection, thread_id: str) -> list[OpenRun]:
+    """The run at work in a thread and those in line for it, in the order they came."""
+    return [OpenRun(*row) for row in SELECT_OPEN.all(conn, {"thread_id": thread_id})]
+
+
+def _first(found: Sequence[OpenRun]) -> OpenRun:
+    """The run at work, else the first in line."""
+    return next((run for run in found if run.status == "running"), found[0])
 
 
 def start(conn: Connection, thread_id: str, held: Hold) -> bool:
