@@ -72,8 +72,7 @@ def main(given: Sequence[str] | None = None) -> None:
         raise SystemExit(f"--only: there is no {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}.")
     with ExitStack() as stack:
         models = stack.enter_context(processes.model_server(options.model_port))
-        if options.database_url == "postgres":
-            options.database_url = processes.throw_away_postgres(stack)
+        options.database_url = processes.database_url(options.database_url, stack)
         report = Report()
         circumstances = _circumstances(options)
         for name, value in circumstances.items():

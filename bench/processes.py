@@ -123,15 +123,17 @@ def perdure(home: Path, models: str, database_url: str | None = None, module: st
     return Child(command, f"http://{LOOPBACK}:{port}", "/v1/health/", named)
 
 
-def throw_away_postgres(stack: ExitStack) -> str | None:
-    """The URL of an empty database on a Postgres that lives as long as `stack`; None without binaries."""
+def database_url(given: str | None, stack: ExitStack) -> str | None:
+    """The URL somebody gave; of `postgres` an empty database on one that lives as long as `stack`."""
+    if given != "postgres":
+        return given
     import asyncio
 
     from perdure.testing.postgres import create_database, start_postgres
 
     server = start_postgres()
     if server is None:
-        return None
+        raise SystemExit("There are no binaries of Postgres here; give the URL of a database.")
     stack.callback(server.stop)
     return asyncio.run(create_database(server.url))
 

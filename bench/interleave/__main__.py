@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench.interleave.story import story
-from bench.processes import throw_away_postgres
+from bench.processes import database_url
 from perdure.config import Settings
 from perdure.testing.live import LiveServer, serve
 from perdure.testing.scripted import ScriptedModel
@@ -29,9 +29,7 @@ def main() -> None:
     logging.disable(logging.WARNING if options.log else logging.ERROR)
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-home-")))
-        url = options.database_url
-        if url == "postgres":
-            url = throw_away_postgres(stack)
+        url = database_url(options.database_url, stack)
         live = stack.enter_context(contextmanager(serve)(settings(home, url), ScriptedModel()))
         asyncio.run(_tell(live, options))
 

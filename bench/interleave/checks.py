@@ -5,11 +5,8 @@ import time
 from collections import Counter
 from typing import Any
 
-import orjson
-
-from bench.interleave.deeds import pending, word_on
-from bench.interleave.mind import GUARDED
-from bench.interleave.world import CLIENT_TOOLS, Broken, Thread, World
+from bench.agents import GUARDED, calls_in, reply_to, succeeded_in, unpaired, words_of
+from bench.interleave.world import Broken, Thread, World
 
 PATIENCE = 10.0
 
@@ -22,7 +19,8 @@ async def check(world: World) -> None:
     for thread in world.threads:
         history = await world.history(thread)
         _check_inputs(world, thread, history)
-        _check_returns(history)
+        if fault := unpaired(history):
+            raise Broken(fault)
         await _check_effects(world, history, len(world.threads))
     if refused := world.live.scripted.refused:
         raise Broken(f"a vendor would refuse what the model was told: {refused[0]}")
@@ -32,10 +30,8 @@ async def _talk_again(world: World, thread: Thread) -> None:
     """The next message is answered, after what waits has been decided."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        if calls := await pending(world, thread):
-            words = [word_on(world, call) for call in calls]
-            told: dict[str, Any] = {"messages": [{"type": "approval", "approvals": words}]}
-            told |= {"streaming": False, "client_tools": CLIENT_TOOLS}
+        if calls := await world.pending(thread):
+            told = reply_to(calls, world.random, 0.6) | {"streaming": False}
             answer = await world.http.post(f"{thread.path}/messages", json=told)
             world.note(f"decided at the end → {answer.status_code}")
         said, body = world.story(thread, "say")
@@ -92,44 +88,17 @@ def _is_story(message: dict[str, Any]) -> bool:
     return message["message_type"] == "user_message" and str(message["content"]).startswith("story ")
 
 
-def _check_returns(history: list[dict[str, Any]]) -> None:
-    """Each call that was made has one return."""
-    called = Counter(call["tool_call_id"] for call in calls_in(history))
-    returned = Counter(part["tool_call_id"] for part in returns_in(history))
-    if called != returned:
-        raise Broken(f"calls without their one return: {called - returned}, returns: {returned - called}")
-
-
 async def _check_effects(world: World, history: list[dict[str, Any]], threads: int) -> None:
     """An edit that succeeded is there; none is there twice, but where forks decided about the same call."""
     listed = await world.http.get(f"/v1/agents/{world.agent_id}/core-memory/blocks")
     blocks = listed.raise_for_status().json()
     notes = next(block["value"] for block in blocks if block["label"] == "notes")
-    succeeded = {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
+    succeeded = succeeded_in(history)
     for call in calls_in(history):
-        words = _words_of(call["arguments"])
+        words = words_of(call)
         times = notes.count(words) if words else 0
         waited = call["name"] == GUARDED or (words or "").endswith("-f>")
         if times > (threads if waited else 1):
             raise Broken(f"{words} was written {times} times, call {call}")
         if words and call["tool_call_id"] in succeeded and not times:
             raise Broken(f"{words} was written {times} times, call {call}")
-
-
-def _words_of(arguments: str) -> str | None:
-    try:
-        given = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return None
-    return (given.get("new_string") or given.get("content")) if isinstance(given, dict) else None
-
-
-def calls_in(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The calls of a history, asked about or not."""
-    kinds = ("tool_call_message", "approval_request_message")
-    return [call for m in history if m["message_type"] in kinds for call in m["tool_calls"]]
-
-
-def returns_in(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The returns of a history."""
-    return [part for m in history if m["message_type"] == "tool_return_message" for part in m["tool_returns"]]

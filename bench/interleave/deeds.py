@@ -8,11 +8,10 @@ from uuid import uuid4
 import httpx
 import orjson
 
-from bench.interleave.mind import THEIRS
-from bench.interleave.world import CLIENT_TOOLS, Broken, Said, Thread, World
+from bench.agents import REFUSALS, reply_to
+from bench.interleave.world import Broken, Said, Thread, World
 
 Deed = Callable[[World, Thread], Awaitable[None]]
-REFUSALS = (400, 409)
 MOST_THREADS = 4
 DONE = "[DONE]"
 
@@ -134,14 +133,10 @@ def _check_stream(world: World, frames: list[str]) -> None:
 
 async def decide(world: World, thread: Thread) -> None:
     """Answer what waits, perhaps twice at once, perhaps wrongly, perhaps with another word at its end."""
-    calls = await pending(world, thread)
-    words = [word_on(world, call) for call in calls]
+    body = reply_to(await world.pending(thread), world.random, 0.6)
+    words = body["messages"][0]["approvals"]
     if not words or world.random.random() < 0.1:
         words.append({"type": "approval", "tool_call_id": "call-unknown", "approve": True})
-    body: dict[str, Any] = {
-        "messages": [{"type": "approval", "approvals": words}],
-        "client_tools": CLIENT_TOOLS,
-    }
     said = None
     if world.random.random() < 0.2:
         said, more = world.story(thread)
@@ -149,28 +144,6 @@ async def decide(world: World, thread: Thread) -> None:
     copies = 1 if said or world.random.random() < 0.7 else 2
     body["streaming"] = False
     await asyncio.gather(*(_wait_for(world, thread, said, body) for _ in range(copies)))
-
-
-async def pending(world: World, thread: Thread) -> list[dict[str, Any]]:
-    """The calls at the end of a history that nobody has decided about."""
-    for message in reversed(await world.history(thread)):
-        match message["message_type"]:
-            case "approval_request_message":
-                calls = message["tool_calls"] or [message["tool_call"]]
-                return calls if isinstance(calls, list) else [calls]
-            case "approval_response_message" | "tool_return_message":
-                return []
-            case _:
-                pass
-    return []
-
-
-def word_on(world: World, call: dict[str, Any]) -> dict[str, Any]:
-    """A word on one call: what the client's tool returned, or yes or no."""
-    of = {"tool_call_id": call["tool_call_id"]}
-    if call["name"] == THEIRS:
-        return {"type": "tool", "tool_return": "It creaked.", "status": "success", **of}
-    return {"type": "approval", "approve": world.random.random() < 0.6, "reason": "so", **of}
 
 
 async def cancel(world: World, thread: Thread) -> None:
@@ -212,14 +185,13 @@ async def edit(world: World, _: Thread) -> None:
 async def compact(world: World, thread: Thread) -> None:
     """Sum up what was said until now."""
     own = thread.id == thread.agent_id
-    if "/v1/conversations/{conversation_id}/compact" in world.routes:
-        path = f"{thread.path}/{'summarize' if own else 'compact'}"
-        await world.ask("POST", path, {}, allowed=(200, 400, 409, 503))
+    path = f"{thread.path}/{'summarize' if own else 'compact'}"
+    await world.ask("POST", path, {}, allowed=(200, 400, 409, 503))
 
 
 async def repair(world: World, thread: Thread) -> None:
     """Mend the stored history."""
-    if thread.id == thread.agent_id and "/v1/agents/{agent_id}/messages/repair" in world.routes:
+    if thread.id == thread.agent_id:
         await world.ask("POST", f"{thread.path}/messages/repair", {}, allowed=(200, 409))
 
 

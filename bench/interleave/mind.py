@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Callable
 from random import Random
 
+from bench.agents import FREE, GUARDED, THEIRS
 from perdure.content.parts import calls_of, text_of
 from perdure.providers.base import ModelRequest, ModelUnavailable
 from perdure.testing.scripted import Reply, call, call_raw, fail, say, slowly, wait
 
 KINDS = ("say", "slow", "remember", "guarded", "client", "mixed", "two", "broken", "same", "fail", "odd")
-GUARDED, FREE, THEIRS = "core_memory_append", "memory_insert", "open_door"
 
 
 def mind(random: Random) -> Callable[[ModelRequest], Reply]:

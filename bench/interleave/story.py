@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 
 from bench.interleave.checks import check
-from bench.interleave.deeds import DEEDS, Deed, decide, pending
+from bench.interleave.deeds import DEEDS, Deed, decide
 from bench.interleave.mind import mind
 from bench.interleave.world import Broken, World, new_world
 from perdure.testing.live import LiveServer
@@ -65,7 +65,7 @@ async def _keep_deciding(world: World) -> None:
     while True:
         await asyncio.sleep(0.5)
         for thread in list(world.threads):
-            if await pending(world, thread):
+            if await world.pending(thread):
                 await decide(world, thread)
 
 

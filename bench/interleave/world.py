@@ -8,10 +8,9 @@ from typing import Any
 
 import httpx
 
-from bench.interleave.mind import FREE, GUARDED, KINDS, THEIRS
+from bench.agents import AGENT, CLIENT_TOOLS, history_at, pending_in
+from bench.interleave.mind import KINDS
 from perdure.testing.live import LiveServer
-
-CLIENT_TOOLS = [{"name": THEIRS, "description": "Opens.", "parameters": {"type": "object", "properties": {}}}]
 
 
 class Broken(AssertionError):
@@ -49,7 +48,6 @@ class World:
     random: Random
     agent_id: str
     threads: list[Thread]
-    routes: frozenset[str]
     said: list[Said] = field(default_factory=list[Said])
     told: list[tuple[str, str]] = field(
         default_factory=list[tuple[str, str]]
@@ -79,15 +77,12 @@ class World:
 
     async def history(self, thread: Thread) -> list[dict[str, Any]]:
         """All that was said in a thread, oldest first."""
-        own = "&conversation_id=default" if thread.id == thread.agent_id else ""
-        listed: list[dict[str, Any]] = []
-        while True:
-            after = f"&after={listed[-1]['id']}" if listed else ""
-            path = f"{thread.path}/messages?limit=500&order=asc{own}{after}"
-            page = (await self.http.get(path)).raise_for_status().json()
-            listed += page
-            if not page:
-                return listed
+        own = "?conversation_id=default" if thread.id == thread.agent_id else ""
+        return await history_at(self.http, f"{thread.path}/messages{own}")
+
+    async def pending(self, thread: Thread) -> list[dict[str, Any]]:
+        """The calls at the end of a thread that nobody has decided about."""
+        return pending_in(reversed(await self.history(thread)))
 
     async def open_runs(self) -> list[str]:
         """The runs that are at work, or wait to be."""
@@ -98,16 +93,13 @@ class World:
 async def new_world(http: httpx.AsyncClient, live: LiveServer, random: Random, handle: str) -> World:
     """An agent with a guarded tool, a free one and blocks, and one conversation beside its own thread."""
     body = {
+        **AGENT,
         "model": handle,
         "memory_blocks": [{"label": "notes", "value": ""}, {"label": "human", "value": "Nobody."}],
-        "tools": [FREE, GUARDED],
-        "include_base_tools": False,
-        "tool_rules": [{"type": "requires_approval", "tool_name": GUARDED}],
         "context_window_limit": random.choice((None, 3000)),  # a small one is full before the story ends
         "model_settings": {"provider_type": "openai", "parallel_tool_calls": True},
     }
     agent = (await http.post("/v1/agents/", json=body)).raise_for_status().json()["id"]
     made = await http.post(f"/v1/conversations/?agent_id={agent}", json={})
-    routes = frozenset((await http.get("/openapi.json")).json()["paths"])
     threads = [Thread(agent, agent), Thread(made.raise_for_status().json()["id"], agent)]
-    return World(http, live, random, agent, threads, routes)
+    return World(http, live, random, agent, threads)

@@ -22,9 +22,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.monotonic()
     with ExitStack() as stack:
-        url = options.database_url
-        if url == "postgres":
-            url = processes.throw_away_postgres(stack)
+        url = processes.database_url(options.database_url, stack)
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-home-")))
         harness = Harness(stack, url, options.agents, options.seed, home)
         tally = asyncio.run(harness.run(options.kills))

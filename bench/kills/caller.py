@@ -1,18 +1,17 @@
 """A client that talks with one agent until it is told to stop, and notes what it was told."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
 import httpx
 import orjson
 
-from bench.kills.ledger import FREE, GUARDED, THEIRS, Ledger, Said
+from bench.agents import CLIENT_TOOLS, FREE, GUARDED, REFUSALS, THEIRS, pending_in, reply_to
+from bench.kills.ledger import Ledger, Said
 
-TOOLS = [{"name": THEIRS, "description": "Opens.", "parameters": {"type": "object", "properties": {}}}]
 KINDS = ("say", "slow", "slow", "edit", "edit", "two", "guarded", "client")
-REFUSALS = (400, 409)
 
 
 class Caller:
@@ -24,9 +23,8 @@ class Caller:
         urls: Sequence[str],
         ledger: Ledger,
         random: Random,
-        routes: Collection[str],
     ) -> None:
-        self.http, self.urls, self.ledger, self.random, self.routes = http, urls, ledger, random, routes
+        self.http, self.urls, self.ledger, self.random = http, urls, ledger, random
         self.stopped = asyncio.Event()
         self.errors = 0
 
@@ -52,11 +50,9 @@ class Caller:
         said = Said(f"t{len(self.ledger.said)}")
         self.ledger.said.append(said)
         body: dict[str, Any] = {"messages": [{"role": "user", "content": self._words(said.token)}]}
-        body["client_tools"] = TOOLS
-        ways = [self._wait, self._stream, self._stream]
-        if "/v1/agents/{agent_id}/messages/async" in self.routes:
-            ways.append(self._leave)
-        await self.random.choice(ways)(said, body)
+        body["client_tools"] = CLIENT_TOOLS
+        way = self.random.choice((self._wait, self._stream, self._stream, self._leave))
+        await way(said, body)
 
     async def hello(self) -> bool:
         """Say something simple; whether it was answered."""
@@ -118,33 +114,11 @@ class Caller:
 
     async def decide(self) -> bool:
         """Answer what waits; False where nothing does."""
-        calls = await pending(self.http, self.path("messages"))
-        if not calls:
-            return False
-        words = [self._word(call) for call in calls]
-        body = {"messages": [{"type": "approval", "approvals": words}], "client_tools": TOOLS}
-        await self._wait(None, body)
-        return True
-
-    def _word(self, call: dict[str, Any]) -> dict[str, Any]:
-        of = {"tool_call_id": call["tool_call_id"]}
-        if call["name"] == THEIRS:
-            return {"type": "tool", "tool_return": "It creaked.", "status": "success", **of}
-        return {"type": "approval", "approve": self.random.random() < 0.8, **of}
-
-
-async def pending(http: httpx.AsyncClient, url: str) -> list[dict[str, Any]]:
-    """The calls at the end of a history that wait for a word."""
-    answer = await http.get(f"{url}?limit=4&order=desc&conversation_id=default")
-    for message in answer.raise_for_status().json():
-        match message["message_type"]:
-            case "approval_request_message":
-                return message["tool_calls"]
-            case "approval_response_message" | "tool_return_message":
-                return []
-            case _:
-                pass
-    return []
+        latest = await self.http.get(self.path("messages?limit=4&order=desc&conversation_id=default"))
+        calls = pending_in(latest.raise_for_status().json())
+        if calls:
+            await self._wait(None, reply_to(calls, self.random, 0.8))
+        return bool(calls)
 
 
 def _note(said: Said | None, answer: httpx.Response) -> None:

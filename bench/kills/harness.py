@@ -12,8 +12,9 @@ from typing import Any
 import httpx
 
 from bench import processes
+from bench.agents import AGENT, history_at
 from bench.kills.caller import Caller
-from bench.kills.ledger import FREE, GUARDED, Ledger
+from bench.kills.ledger import Ledger
 from bench.processes import Child
 
 LEASE = 1.0
@@ -51,7 +52,6 @@ class Harness:
         self.agents = agents
         self.tally = Tally()
         self.ledgers: list[Ledger] = []
-        self.routes: frozenset[str] = frozenset()
 
     def _server(self, home: Path, database_url: str | None) -> Child:
         server = processes.perdure(home, self.models.url, database_url)
@@ -69,7 +69,6 @@ class Harness:
                 if self.tally.kills % GENERATION == 0:
                     self._count()
                     url = self.servers[0].url
-                    self.routes = await routes_of(http, url)
                     self.ledgers = [Ledger(await new_agent(http, url)) for _ in range(self.agents)]
                 await self._kill_once(http)
                 self.tally.kills += 1
@@ -94,7 +93,7 @@ class Harness:
         await self._check(http, self.servers)
 
     def _caller(self, http: httpx.AsyncClient, ledger: Ledger, servers: Sequence[Child]) -> Caller:
-        return Caller(http, [server.url for server in servers], ledger, self.random, self.routes)
+        return Caller(http, [server.url for server in servers], ledger, self.random)
 
     async def _check(self, http: httpx.AsyncClient, servers: Sequence[Child]) -> None:
         """Runs end, the next message works, and what is stored is what clients were told."""
@@ -140,28 +139,14 @@ class Harness:
         self.tally.faults += [f"a vendor would refuse: {reason}" for reason in refused]
 
 
-async def routes_of(http: httpx.AsyncClient, url: str) -> frozenset[str]:
-    """What a server can be asked."""
-    return frozenset((await http.get(f"{url}/openapi.json")).raise_for_status().json()["paths"])
-
-
 async def new_agent(http: httpx.AsyncClient, url: str) -> str:
     """An agent with a block, a tool that edits it and one that asks before; its id."""
-    body = {
-        "model": "openai/gpt-4o-mini",
-        "memory_blocks": [{"label": "notes", "value": ""}],
-        "tools": [FREE, GUARDED],
-        "include_base_tools": False,
-        "tool_rules": [{"type": "requires_approval", "tool_name": GUARDED}],
-    }
+    body = AGENT | {"model": "openai/gpt-4o-mini"}
     return (await http.post(f"{url}/v1/agents/", json=body)).raise_for_status().json()["id"]
 
 
 async def stored(http: httpx.AsyncClient, caller: Caller) -> tuple[list[dict[str, Any]], str]:
     """An agent's whole history, and the block its tools edit."""
-    path = caller.path("messages?conversation_id=default&order=asc&limit=1000")
-    history: list[dict[str, Any]] = []
-    while page := (await http.get(path + (f"&after={history[-1]['id']}" if history else ""))).json():
-        history += page
+    history = await history_at(http, caller.path("messages?conversation_id=default"))
     notes = await http.get(caller.path("core-memory/blocks/notes"))
     return history, notes.json()["value"]

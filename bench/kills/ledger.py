@@ -4,11 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
-from bench.interleave.checks import calls_in, returns_in
-
-GUARDED, FREE, THEIRS = "core_memory_append", "memory_insert", "open_door"
+from bench.agents import calls_in, succeeded_in, unpaired, words_of
 
 
 @dataclass(slots=True)
@@ -35,10 +31,8 @@ class Ledger:
             m["content"] for m in history if m["message_type"] == "assistant_message" and m["content"]
         )
         faults = [fault for said in self.said for fault in _compare(said, heard, answers)]
-        called = Counter(call["tool_call_id"] for call in calls_in(history))
-        returned = Counter(part["tool_call_id"] for part in returns_in(history))
-        if called != returned:
-            faults.append(f"calls and returns differ: {called - returned} {returned - called}")
+        if fault := unpaired(history):
+            faults.append(fault)
         return faults + _edits(history, notes, self.forgetful)
 
 
@@ -55,12 +49,11 @@ def _compare(said: Said, heard: Counter[str], answers: Counter[str]) -> list[str
 
 def _edits(history: list[dict[str, Any]], notes: str, forgetful: bool) -> list[str]:
     """Edits that succeeded are there once, the others at most once."""
-    succeeded = {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
+    succeeded = succeeded_in(history)
     faults: list[str] = []
     for call in calls_in(history):
-        if call["name"] in (FREE, GUARDED):
-            given = orjson.loads(call["arguments"])
-            times = notes.count(given.get("new_string") or given.get("content"))
+        if words := words_of(call):
+            times = notes.count(words)
             missing = not times and not forgetful and call["tool_call_id"] in succeeded
             if times > 1 or missing:
                 faults.append(f"{call} was written {times} times")

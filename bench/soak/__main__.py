@@ -13,7 +13,7 @@ import httpx
 
 from bench import processes
 from bench.kills.caller import Caller
-from bench.kills.harness import new_agent, routes_of, stored
+from bench.kills.harness import new_agent, stored
 from bench.kills.ledger import Ledger
 from bench.processes import Child
 from bench.soak.samples import Sample, take, trend
@@ -35,9 +35,7 @@ def main() -> None:
     with ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-home-")))
         models = stack.enter_context(processes.model_server())
-        url = options.database_url
-        if url == "postgres":
-            url = processes.throw_away_postgres(stack)
+        url = processes.database_url(options.database_url, stack)
         server = processes.perdure(home, models.url, url, "bench.soak.server")
         server.environment[FILE] = str(home / "held.json")
         stack.enter_context(server)
@@ -52,9 +50,8 @@ async def _soak(server: Child, held: Path, options: argparse.Namespace) -> list[
     random = Random(1)
     limits = httpx.Limits(max_connections=options.agents + 10)
     async with httpx.AsyncClient(timeout=60, limits=limits) as http:
-        routes = await routes_of(http, server.url)
         ledgers = [Ledger(await new_agent(http, server.url), forgetful=True) for _ in range(options.agents)]
-        callers = [Caller(http, [server.url], ledger, random, routes) for ledger in ledgers]
+        callers = [Caller(http, [server.url], ledger, random) for ledger in ledgers]
         talking = [asyncio.create_task(_talk(caller, options.pause)) for caller in callers]
         samples = await _sample(server.pid, held, callers, options.minutes * 60)
         for caller in callers:
