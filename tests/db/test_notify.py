@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from tests.db.test_postgres import cut_connections
 
@@ -74,6 +75,23 @@ async def test_a_lost_connection_is_made_anew_and_all_are_told_to_look(db, liste
         assert await heard(watch, 0.5)
         await db.write(notify, "perdure_test", ["a"])
         assert await heard(watch)
+
+
+async def test_a_connection_that_is_lost_before_it_listens_is_made_anew(db, listener, monkeypatch):
+    if db.dialect == "sqlite":
+        pytest.skip("SQLite has one server")
+    listen, tries = asyncpg.Connection.add_listener, []
+
+    async def cut_once(self, *args):
+        tries.append(self)
+        if len(tries) == 1:
+            self.terminate()
+        await listen(self, *args)
+
+    monkeypatch.setattr(asyncpg.Connection, "add_listener", cut_once)
+    with listener.watch("a"):
+        await listening(listener)
+    assert len(tries) == 2
 
 
 async def test_a_database_that_does_not_answer_is_asked_again(monkeypatch, caplog):

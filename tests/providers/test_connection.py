@@ -1,11 +1,14 @@
 """Calls over connections of our own: kept, lost, slow, encrypted, and answers of every framing."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -30,7 +33,7 @@ EARLY_NEWS = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + COUNTED
 
 @asynccontextmanager
 async def serving(
-    answer: Answer, encryption: ssl.SSLContext | None = None
+    answer: Answer, encryption: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[tuple[Place, list[int]]]:
     """A server that answers each request as told; where it is, and how many requests each connection had."""
     calls: list[int] = []
@@ -50,7 +53,7 @@ async def serving(
         finally:
             writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=encryption) as server:
+    async with await asyncio.start_server(serve, "127.0.0.1", port, ssl=encryption) as server:
         yield Place("127.0.0.1", server.sockets[0].getsockname()[1], encryption is not None), calls
 
 
@@ -158,6 +161,46 @@ async def test_a_large_request_is_sent_whole_and_one_that_nobody_takes_ends(conn
 async def test_where_nobody_listens_there_is_no_connection(connections: Connections) -> None:
     with pytest.raises(ConnectionRefusedError):
         await called(connections, Place("127.0.0.1", 9, False))
+
+
+async def test_a_call_that_is_given_up_in_the_middle_leaves_no_connection_behind(
+    connections: Connections,
+) -> None:
+    async with serving(saying(CHUNKED[:-7])) as (place, calls):
+        connection = await connections.ask(place, b"POST / HTTP/1.1\r\ncontent-length: 0\r\n\r\n", 5)
+        reading = connection.pieces(5)
+        assert await anext(reading)
+        waiting = asyncio.ensure_future(anext(reading))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        await connection.aclose()
+        with pytest.raises(TimeoutError):
+            await called(connections, place, idle=0.05)
+        assert calls == [1, 1]
+
+
+async def test_an_address_that_leads_nowhere_delays_little(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.ExitStack() as stack:
+        dead = stack.enter_context(socket.socket())
+        dead.bind(("127.0.0.2", 0))
+        dead.listen(0)
+        port = dead.getsockname()[1]
+        for _ in range(4):  # its queue is full: who comes now hears nothing
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(("127.0.0.2", port))
+
+        async def both(_host: str, port: int, **_: Any) -> list[Any]:
+            kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+            return [(*kind, ("127.0.0.2", port)), (*kind, ("127.0.0.1", port))]
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", both)
+        async with serving(saying(COUNTED), port=port):
+            async with asyncio.timeout(5):
+                assert await called(connections, Place("two.example", port, False)) == b"hello world"
 
 
 async def test_certificates_are_checked(tmp_path: Path) -> None:

@@ -124,10 +124,20 @@ async def _connected(url: str, channel: str, hear: Any) -> AsyncGenerator[asynci
         async with engine.connect() as conn:
             raw: Any = (await conn.get_raw_connection()).driver_connection
             raw.add_termination_listener(_setting(lost))
-            await raw.add_listener(channel, hear)
+            await _listening(raw, channel, hear)
             yield lost
     finally:
         await engine.dispose()
+
+
+async def _listening(raw: Any, channel: str, hear: Any) -> None:
+    """Begin to listen on a driver's connection, whose errors are the driver's own."""
+    import asyncpg  # noqa: PLC0415 - drivers load on demand
+
+    try:
+        await raw.add_listener(channel, hear)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise ConnectionError(str(error)) from error
 
 
 def _setting(event: asyncio.Event) -> Callable[[Any], None]:

@@ -13,6 +13,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 CONNECT_SECONDS = 10.0
+NEXT_ADDRESS_SECONDS = 0.25  # a name may have an address, of IPv6 often, that leads nowhere
 KEPT_SECONDS = 30.0
 MOST_KEPT = 64
 PIECE = 1 << 16  # of a request's body, between looks at whether the other side still takes it
@@ -222,7 +223,11 @@ class Connections:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 made = loop.create_connection(
-                    lambda: Connection(self, place), place.host, place.port, ssl=trust
+                    lambda: Connection(self, place),
+                    place.host,
+                    place.port,
+                    ssl=trust,
+                    happy_eyeballs_delay=NEXT_ADDRESS_SECONDS,
                 )
                 return (await made)[1]
         except TimeoutError as error:
