@@ -2,15 +2,29 @@
 
 import asyncio
 import threading
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from perdure.testing.scripted import Reply, wait
 
+PATIENCE = 10.0
+
+
+def until(ready: Callable[[], Any]) -> Any:
+    """What a function returns once it is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (found := ready()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
 
 class Gate:
-    """A reply that comes when the test says so."""
+    """A reply that comes when the test says so: `opened` by the test, `reached` when the model is asked."""
 
     def __init__(self) -> None:
         self.opened, self.reached = threading.Event(), threading.Event()

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import Letta
-from tests.chat.receiver import Received, Receiver, receiving, until
+from tests.chat.conftest import until
+from tests.chat.receiver import Received, Receiver, receiving
 from tests.chat.test_cancel import stuck
 from tests.chat.test_messages import new_agent
 from tests.conftest import LiveServer, serve

@@ -5,13 +5,14 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import ConflictError, Letta, NotFoundError
+from tests.chat.conftest import until
 from tests.chat.test_messages import new_agent, send
 from tests.conftest import LiveServer, new_database_url, serve
 
@@ -54,13 +55,6 @@ class Reader(threading.Thread):
         return [json.loads(line[6:]) for line in self.lines[:-1]]
 
 
-def eventually(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def test_a_silent_model_is_broken_off_at_once(
     client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
 ) -> None:
@@ -101,7 +95,7 @@ def test_what_was_said_until_then_is_kept(
     )
     try:
         reader = Reader(http, agent.id)
-        eventually(lambda: any("Once upon" in line for line in reader.lines))
+        until(lambda: any("Once upon" in line for line in reader.lines))
         client.agents.messages.cancel(agent.id)
         reader.frames()
     finally:
@@ -127,7 +121,7 @@ def test_a_call_that_was_cut_short_is_answered_as_cancelled(
     dispatcher.call_all = slow
     try:
         reader = Reader(http, agent.id)
-        eventually(lambda: any("tool_call_message" in line for line in reader.lines))
+        until(lambda: any("tool_call_message" in line for line in reader.lines))
         client.agents.messages.cancel(agent.id)
         frames = reader.frames()
     finally:
@@ -148,7 +142,7 @@ def test_a_blocking_caller_gets_what_there_is(
     answers: list[Any] = []
     thread = threading.Thread(target=lambda: answers.append(send(client, agent.id)))
     thread.start()
-    eventually(lambda: len(client.runs.list(agent_id=agent.id).items) == 1)
+    until(lambda: len(client.runs.list(agent_id=agent.id).items) == 1)
     (run,) = client.runs.list(agent_id=agent.id)
     assert client.agents.messages.cancel(agent.id, run_ids=[run.id]) == {run.id: "cancelled"}
     thread.join(10)

@@ -1,16 +1,16 @@
 """Compacting a history because somebody asks for it."""
 
-import asyncio
 import threading
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import BadRequestError, ConflictError, Letta
+from tests.chat.conftest import Gate
 from tests.chat.test_compaction import SUMMARY, Mind, context_of, fill
 
 from perdure.providers.base import ModelRequest, ModelUnavailable
-from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say, wait
+from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say
 
 
 @pytest.fixture
@@ -124,19 +124,15 @@ def test_a_summariser_that_fails_leaves_a_makeshift(client: Letta, agent_with: A
 
 
 def test_a_busy_history_is_left_alone_and_a_compaction_keeps_others_out(
-    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str
+    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    writer = scripted.script(
-        f"{model_name}-writer", wait(lambda: asyncio.to_thread(gate.wait, 20), say("At last."))
-    )
+    writer = scripted.script(f"{model_name}-writer", gate.before(say("At last.")))
     agent = agent_with(compaction_settings={"model": writer})
     fill(client, agent.id, 3)
     done: list[Any] = []
     working = threading.Thread(target=lambda: done.append(client.agents.messages.compact(agent.id)))
     working.start()
-    while not scripted.requests[f"{model_name}-writer"]:
-        threading.Event().wait(0.01)
+    assert gate.reached.wait(10)
     for work in (
         lambda: client.agents.messages.create(agent.id, input="hi"),
         lambda: client.agents.messages.compact(agent.id),
@@ -144,19 +140,16 @@ def test_a_busy_history_is_left_alone_and_a_compaction_keeps_others_out(
     ):
         with pytest.raises(ConflictError, match="another request is currently being processed"):
             work()
-    gate.set()
+    gate.opened.set()
     working.join(10)
     assert done[0].summary == "At last."
     assert client.agents.messages.create(agent.id, input="hi").stop_reason.stop_reason == "end_turn"
 
 
 def test_it_can_be_cancelled(
-    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str
+    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    writer = scripted.script(
-        f"{model_name}-writer", wait(lambda: asyncio.to_thread(gate.wait, 20), say("late"))
-    )
+    writer = scripted.script(f"{model_name}-writer", gate.before(say("late")))
     agent = agent_with(compaction_settings={"model": writer})
     fill(client, agent.id, 3)
     before = client.agents.retrieve(agent.id).message_ids
@@ -170,11 +163,10 @@ def test_it_can_be_cancelled(
 
     working = threading.Thread(target=work)
     working.start()
-    while not scripted.requests[f"{model_name}-writer"]:
-        threading.Event().wait(0.01)
+    assert gate.reached.wait(10)
     assert list(client.agents.messages.cancel(agent.id).values()) == ["cancelled"]
     working.join(10)
-    gate.set()
+    gate.opened.set()
     assert "cancelled" in str(failed[0])
     assert client.agents.retrieve(agent.id).message_ids == before
     assert client.agents.messages.create(agent.id, input="hi").stop_reason.stop_reason == "end_turn"

@@ -1,17 +1,17 @@
 """Conversations that outgrow their model's window: they go on, and nothing said is lost."""
 
-import asyncio
 import json
 import threading
 from typing import Any
 
 import pytest
 from letta_client import APIStatusError, Letta
+from tests.chat.conftest import Gate
 
 from perdure.content.parts import calls_of, returns_of, text_of
 from perdure.loop.measure import size_of
 from perdure.providers.base import ContextOverflow, Finish, ModelRequest, ModelUnavailable, Usage
-from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say, wait
+from perdure.testing.scripted import Reply, ScriptedModel, call, fail, say
 
 WINDOW = 2000
 WORDS = "All work and no play makes Jack a dull boy. " * 8  # about 90 tokens
@@ -403,12 +403,9 @@ def test_a_chance_to_save_that_goes_wrong_stops_nothing(client: Letta, agent_wit
 
 
 def test_a_cancelled_compaction_stops_at_once(
-    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str
+    client: Letta, agent_with: Any, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    writer = scripted.script(
-        f"{model_name}-writer", wait(lambda: asyncio.to_thread(gate.wait, 20), say("late"))
-    )
+    writer = scripted.script(f"{model_name}-writer", gate.before(say("late")))
     agent = agent_with(Mind(), compaction_settings={"model": writer})
     answers: list[Any] = []
 
@@ -420,11 +417,10 @@ def test_a_cancelled_compaction_stops_at_once(
 
     sending = threading.Thread(target=send)
     sending.start()
-    while not scripted.requests[f"{model_name}-writer"]:
-        threading.Event().wait(0.01)
+    assert gate.reached.wait(10)
     client.agents.messages.cancel(agent.id)
     sending.join(10)
-    gate.set()
+    gate.opened.set()
     assert answers[-1].stop_reason.stop_reason == "cancelled"
     assert "summary_message" not in context_of(client, agent.id)
     client.agents.update(agent.id, compaction_settings={"model": agent.model})

@@ -1,15 +1,15 @@
 """Talking in conversations: streams, their own memory and model, one writer per history."""
 
-import asyncio
 import threading
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import BadRequestError, ConflictError, Letta, NotFoundError
+from tests.chat.conftest import Gate
 
 from perdure.content.parts import text_of
-from perdure.testing.scripted import ScriptedModel, call, say, wait
+from perdure.testing.scripted import ScriptedModel, call, say
 
 
 @pytest.fixture
@@ -187,21 +187,15 @@ def test_the_search_tool_finds_what_was_said_here_and_before_the_fork(
 
 
 def test_one_writer_per_history_and_many_histories_at_once(
-    client: Letta, http: httpx.Client, agent: Any, scripted: ScriptedModel, model_name: str, live: Any
+    client: Letta, http: httpx.Client, agent: Any, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate, asked = asyncio.Event(), threading.Event()
-
-    async def blocked() -> None:
-        asked.set()
-        await gate.wait()
-
-    scripted.script(model_name, wait(blocked, say("slow")), say("ok"))
+    scripted.script(model_name, gate.before(say("slow")), say("ok"))
     made, other = begin(client, agent), begin(client, agent)
     answers: list[Any] = []
     first = threading.Thread(target=lambda: answers.append(send(http, made.id, "slowly")))
     first.start()
     try:
-        assert asked.wait(10)
+        assert gate.reached.wait(10)
         with pytest.raises(ConflictError) as refused:
             client.conversations.messages.create(made.id, input="now")
         assert "another request is currently being processed" in str(refused.value)
@@ -209,31 +203,25 @@ def test_one_writer_per_history_and_many_histories_at_once(
         send(http, other.id, "meanwhile")
         client.agents.messages.create(agent.id, input="meanwhile")
     finally:
-        live.loop.call_soon_threadsafe(gate.set)
+        gate.opened.set()
         first.join(10)
     assert answers[0]["stop_reason"]["stop_reason"] == "end_turn"
     assert contents(client, made.id) == ["slowly", "slow"]
 
 
 def test_a_conversation_deleted_in_the_middle_of_a_turn_ends_it(
-    client: Letta, http: httpx.Client, agent: Any, scripted: ScriptedModel, model_name: str, live: Any
+    client: Letta, http: httpx.Client, agent: Any, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate, asked = asyncio.Event(), threading.Event()
-
-    async def blocked() -> None:
-        asked.set()
-        await gate.wait()
-
-    scripted.script(model_name, wait(blocked, say("slow")), say("ok"))
+    scripted.script(model_name, gate.before(say("slow")), say("ok"))
     made = begin(client, agent)
     answers: list[httpx.Response] = []
     body = {"input": "hi", "streaming": False}
     path = f"/v1/conversations/{made.id}/messages"
     first = threading.Thread(target=lambda: answers.append(http.post(path, json=body)))
     first.start()
-    assert asked.wait(10)
+    assert gate.reached.wait(10)
     client.conversations.delete(made.id)
-    live.loop.call_soon_threadsafe(gate.set)
+    gate.opened.set()
     first.join(10)
     assert answers[0].status_code >= 400
     assert client.agents.messages.create(agent.id, input="hi").stop_reason.stop_reason == "end_turn"

@@ -1,6 +1,5 @@
 """What models, callers and faults do at the edges of a turn."""
 
-import asyncio
 import json
 import threading
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import APIStatusError, Letta
+from tests.chat.conftest import Gate
 from tests.chat.test_messages import kinds, new_agent, send
 from tests.chat.test_streams import raw_frames, stream
 from tests.conftest import LiveServer
@@ -22,7 +22,7 @@ from perdure.providers.base import (
     ToolCallStart,
 )
 from perdure.testing.oracle import refusal
-from perdure.testing.scripted import Reply, ScriptedModel, call, call_raw, fail, say, think, wait
+from perdure.testing.scripted import Reply, ScriptedModel, call, call_raw, fail, say, think
 
 
 def text(*pieces: str) -> Reply:
@@ -290,24 +290,20 @@ def test_a_fault_nobody_expected_ends_the_run_and_is_told_without_details(
 
 @pytest.mark.parametrize("streaming", [False, True])
 def test_an_agent_deleted_in_mid_turn_ends_the_turn(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, streaming: bool
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, streaming: bool, gate: Gate
 ) -> None:
-    gate, asked = threading.Event(), threading.Event()
-
-    async def hold() -> None:
-        asked.set()
-        await asyncio.to_thread(gate.wait, 10)
-
-    agent = new_agent(client, scripted.script(model_name, wait(hold, call("conversation_search", query="x"))))
+    agent = new_agent(
+        client, scripted.script(model_name, gate.before(call("conversation_search", query="x")))
+    )
     answers: list[httpx.Response] = []
     body = {"input": "hi", "streaming": streaming}
     caller = threading.Thread(
         target=lambda: answers.append(http.post(f"/v1/agents/{agent.id}/messages", json=body))
     )
     caller.start()
-    assert asked.wait(10)
+    assert gate.reached.wait(10)
     client.agents.delete(agent.id)
-    gate.set()
+    gate.opened.set()
     caller.join(10)
     (answer,) = answers
     if streaming:
@@ -372,10 +368,9 @@ def test_runs_are_listed_by_what_they_are(
 
 
 def test_a_run_at_work_is_listed_as_active_and_not_deleted(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    slow = wait(lambda: asyncio.to_thread(gate.wait, 10), say("done"))
+    slow = gate.before(say("done"))
     agent = new_agent(client, scripted.script(model_name, slow))
     with http.stream(
         "POST", f"/v1/agents/{agent.id}/messages", json={"input": "hi", "streaming": True}
@@ -386,7 +381,7 @@ def test_a_run_at_work_is_listed_as_active_and_not_deleted(
         refused = http.delete(f"/v1/runs/{run['id']}")
         assert refused.status_code == 400
         assert "still running" in refused.json()["detail"]
-        gate.set()
+        gate.opened.set()
         assert [line for line in lines if line][-1] == "data: [DONE]"
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from letta_client import ConflictError, Letta
 from sqlalchemy import Connection, update
-from tests.chat.test_cancel import eventually
+from tests.chat.conftest import until
 from tests.chat.test_messages import new_agent, send
 
 from perdure.content.parts import text_of
@@ -44,9 +44,9 @@ def test_a_message_that_waits_is_answered_in_its_turn(client, scripted, model_na
     first = pool.submit(send, client, agent.id, "a")
     assert gate.reached.wait(5)
     second = pool.submit(enqueue, client, agent.id, "b")
-    eventually(lambda: status_of(client, agent.id) == ["running", "created"])
+    until(lambda: status_of(client, agent.id) == ["running", "created"])
     third = pool.submit(enqueue, client, agent.id, "c")
-    eventually(lambda: status_of(client, agent.id) == ["running", "created", "created"])
+    until(lambda: status_of(client, agent.id) == ["running", "created", "created"])
     with pytest.raises(ConflictError, match="another request is currently being processed"):
         send(client, agent.id, "refused")
     assert history(client, agent.id) == [("user", "a")]
@@ -91,7 +91,7 @@ def test_an_agent_may_have_its_own_policy_and_a_request_another(
     with pytest.raises(ConflictError):
         enqueue(client, agent.id, "no", multitask_strategy="reject")
     second = pool.submit(send, client, agent.id, "b")
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     gate.opened.set()
     assert first.result(10).messages[0].content == "one"
     assert second.result(10).messages[0].content == "two"
@@ -111,7 +111,7 @@ def test_sending_in_the_background_answers_with_the_run_at_once(client, scripted
     second = client.agents.messages.create_async(agent.id, messages=[{"role": "user", "content": "b"}])
     assert second.status == "created"
     gate.opened.set()
-    eventually(lambda: status_of(client, agent.id) == ["completed", "completed"])
+    until(lambda: status_of(client, agent.id) == ["completed", "completed"])
     assert [m.content for m in client.runs.messages.list(second.id)] == ["b", "two"]
     assert history(client, agent.id)[2:] == [("user", "b"), ("agent", "two")]
 
@@ -121,7 +121,7 @@ def test_a_message_in_line_can_be_withdrawn(client, scripted, model_name, gate, 
     first = pool.submit(send, client, agent.id, "a")
     assert gate.reached.wait(5)
     second = pool.submit(enqueue, client, agent.id, "b")
-    eventually(lambda: status_of(client, agent.id) == ["running", "created"])
+    until(lambda: status_of(client, agent.id) == ["running", "created"])
     waiting = client.runs.list(agent_id=agent.id).items[0].id
     assert client.agents.messages.cancel(agent.id, run_ids=[waiting]) == {waiting: "cancelled"}
     assert second.result(5).stop_reason.stop_reason == "cancelled"
@@ -140,7 +140,7 @@ def test_a_message_in_line_waits_for_an_approval_and_the_reply_goes_first(
     first = pool.submit(send, client, agent.id, "a")
     assert gate.reached.wait(5)
     second = pool.submit(enqueue, client, agent.id, "b")
-    eventually(lambda: status_of(client, agent.id) == ["running", "created"])
+    until(lambda: status_of(client, agent.id) == ["running", "created"])
     gate.opened.set()
     asked = first.result(10).messages[-1]
     assert asked.message_type == "approval_request_message"
@@ -167,7 +167,7 @@ def test_a_message_whose_model_is_gone_when_its_turn_comes_is_kept(
         f"/v1/agents/{agent.id}/messages",
         json={"input": "b", "multitask_strategy": "enqueue", "override_model": "own/m"},
     )
-    eventually(lambda: len(status_of(client, agent.id)) == 2 or second.done())
+    until(lambda: len(status_of(client, agent.id)) == 2 or second.done())
     assert not second.done(), second.result().text
     http.delete(f"/v1/providers/{made['id']}").raise_for_status()
     gate.opened.set()
@@ -210,7 +210,7 @@ def test_the_same_message_while_it_is_worked_on_or_in_line_joins_its_run(
     first = ask(a)
     assert gate.reached.wait(5)
     waiting = ask({**b, "multitask_strategy": "enqueue"})
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     joined = [ask(a), ask({**b, "multitask_strategy": "enqueue"})]
     gate.opened.set()
     texts = [done.result(10).json()["messages"][0]["content"] for done in (first, waiting, *joined)]
@@ -256,7 +256,7 @@ def test_a_message_in_line_outlives_any_number_of_crashes(client, live, scripted
         assert client.runs.retrieve(in_line.id).status == "created"
     word = {"type": "approval", "tool_call_id": request.tool_call.tool_call_id, "approve": False}
     client.agents.messages.create(agent.id, messages=[{"type": "approval", "approvals": [word]}])
-    eventually(lambda: client.runs.retrieve(in_line.id).status == "completed")
+    until(lambda: client.runs.retrieve(in_line.id).status == "completed")
     assert history(client, agent.id)[-2:] == [("user", "and then"), ("agent", "done")]
     check_told(scripted, model_name)
 
@@ -286,7 +286,7 @@ def test_of_the_same_messages_that_wait_one_is_kept(client, scripted, model_name
         pool.submit(client.agents.messages.create, agent.id, messages=said, extra_body=extra)
         for _ in range(5)
     ]
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     gate.opened.set()
     assert first.result(10).messages[0].content == "one"
     assert {answer.result(10).messages[0].content for answer in waiting} == {"two"}
@@ -308,7 +308,7 @@ def test_who_is_refused_while_calls_wait_is_refused_after_a_crash_too(
     live.crash(client.runs.list(agent_id=agent.id).items[0].id)
     assert first.result(10).status_code == 503
     second = pool.submit(http.post, path, json={"input": "and then"})
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     gate.opened.set()
     assert second.result(10).status_code == 409
     assert second.result().json()["detail"]["code"] == "PENDING_APPROVAL"

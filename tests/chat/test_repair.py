@@ -1,12 +1,12 @@
 """Broken histories: the model is told whole ones, and a repair stores them."""
 
-import asyncio
 import threading
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import Letta
+from tests.chat.conftest import Gate
 from tests.chat.test_approvals import asked, guarded_agent, reply, yes
 from tests.chat.test_messages import new_agent, send
 from tests.conftest import LiveServer
@@ -17,7 +17,7 @@ from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
 from perdure.tenancy.actor import Actor
 from perdure.testing.oracle import refusal
-from perdure.testing.scripted import ScriptedModel, call, say, wait
+from perdure.testing.scripted import ScriptedModel, call, say
 
 NOTHING = {"calls_answered": [], "returns_moved": [], "returns_removed": [], "calls_renamed": []}
 
@@ -130,17 +130,15 @@ def test_calls_that_wait_for_approval_are_not_broken(
 
 
 def test_a_history_that_a_run_works_on_is_left_alone(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    model = scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait), say("done")))
+    model = scripted.script(model_name, gate.before(say("done")))
     agent_id = new_agent(client, model).id
     sending = threading.Thread(target=lambda: send(client, agent_id))
     sending.start()
-    while not scripted.requests[model_name]:
-        sending.join(0.01)
+    assert gate.reached.wait(10)
     assert http.post(f"/v1/agents/{agent_id}/messages/repair").status_code == 409
-    gate.set()
+    gate.opened.set()
     sending.join()
     assert repaired(http, agent_id) == NOTHING
 

@@ -1,14 +1,14 @@
 """Emptying an agent's view of its history."""
 
-import asyncio
 import json
 import threading
 
 import httpx
 import pytest
 from letta_client import ConflictError, Letta
+from tests.chat.conftest import Gate
 
-from perdure.testing.scripted import ScriptedModel, call, say, wait
+from perdure.testing.scripted import ScriptedModel, call, say
 
 
 def test_only_the_system_message_stays_in_context(
@@ -49,19 +49,15 @@ def test_newer_agents_begin_with_nothing(client: Letta, scripted: ScriptedModel,
 
 
 def test_a_history_that_a_run_works_on_is_left_alone(
-    client: Letta, scripted: ScriptedModel, model_name: str
+    client: Letta, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = client.agents.create(
-        model=scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait), say("done")))
-    )
+    agent = client.agents.create(model=scripted.script(model_name, gate.before(say("done"))))
     sending = threading.Thread(target=lambda: client.agents.messages.create(agent.id, input="hi"))
     sending.start()
-    while not scripted.requests[model_name]:
-        threading.Event().wait(0.01)
+    assert gate.reached.wait(10)
     with pytest.raises(ConflictError, match="another request is currently being processed"):
         client.agents.messages.reset(agent.id)
-    gate.set()
+    gate.opened.set()
     sending.join(10)
     assert len(client.agents.messages.reset(agent.id).message_ids) == 1
     runs = client.runs.list(agent_id=agent.id).items

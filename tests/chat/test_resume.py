@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from letta_client import APIStatusError, BadRequestError, Letta, NotFoundError
 from sqlalchemy import update
+from tests.chat.conftest import Gate
 from tests.chat.test_messages import kinds, new_agent
 
 from perdure.kit.clock import now
@@ -26,10 +27,6 @@ from perdure.testing.scripted import ScriptedModel, call, fail, say, think, wait
 
 FULL = {"input": "hi", "streaming": True, "stream_tokens": True, "background": True}
 DONE = "data: [DONE]"
-
-
-def opened(gate: threading.Event) -> Any:
-    return lambda: asyncio.to_thread(gate.wait, 10)
 
 
 def blocks(answer: httpx.Response) -> Iterator[str]:
@@ -122,10 +119,9 @@ def test_the_official_client_reads_on_from_its_last_number(client: Letta, talker
 
 
 def test_a_run_is_followed_by_many_while_it_works(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    late = wait(opened(gate), say("and at last an end"))
+    late = gate.before(say("and at last an end"))
     agent = new_agent(client, scripted.script(model_name, call("conversation_search", query="x"), late))
     with begun(http, agent.id) as (run_id, rest):
         cursors = [0, 1, 2, 3]
@@ -141,7 +137,7 @@ def test_a_run_is_followed_by_many_while_it_works(
         for reader in readers:
             reader.start()
         time.sleep(0.1)
-        gate.set()
+        gate.opened.set()
         first = pings_left_out(list(rest))
         for reader in readers:
             reader.join(10)
@@ -152,13 +148,12 @@ def test_a_run_is_followed_by_many_while_it_works(
 
 
 def test_a_client_that_leaves_stops_nothing(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("still here"))))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("still here"))))
     with begun(http, agent.id) as (run_id, _):
         pass
-    gate.set()
+    gate.opened.set()
     assert ended(client, run_id).status == "completed"
     lines = read_again(http, run_id, include_pings=False)
     assert [told(line)["message_type"] for line in lines[:-1]] == [
@@ -207,30 +202,34 @@ def test_a_run_that_broke_in_its_own_way_ends_alike_for_all_readers(
 
 
 def test_a_cancelled_run_ends_alike_for_all_readers(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("never"))))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("never"))))
     with begun(http, agent.id) as (run_id, rest):
         client.agents.messages.cancel(agent.id, run_ids=[run_id])
         lines = pings_left_out(list(rest))
-    gate.set()
+    gate.opened.set()
     assert told(lines[0]) == {"message_type": "stop_reason", "stop_reason": "cancelled"}
     assert lines[-1] == DONE
     assert read_again(http, run_id)[1:] == lines
 
 
 def test_what_is_behind_the_ring_is_read_from_the_database(
-    client: Letta, http: httpx.Client, live: Any, scripted: ScriptedModel, model_name: str, monkeypatch: Any
+    client: Letta,
+    http: httpx.Client,
+    live: Any,
+    scripted: ScriptedModel,
+    model_name: str,
+    monkeypatch: Any,
+    gate: Gate,
 ) -> None:
     monkeypatch.setattr(live_module, "RING", 10)
     monkeypatch.setattr(live_module, "SLACK", 5)
-    gate = threading.Event()
     words = say(" ".join(f"w{n}" for n in range(300)))
     tool = call("conversation_search", query="x")
     agent = new_agent(
         client,
-        scripted.script(model_name, words + tool, wait(opened(gate), words)),
+        scripted.script(model_name, words + tool, gate.before(words)),
     )
     with begun(http, agent.id) as (run_id, slow):
         for _ in range(200):
@@ -239,7 +238,7 @@ def test_what_is_behind_the_ring_is_read_from_the_database(
                 break
             time.sleep(0.02)
         assert at_work.dropped > 200
-        gate.set()
+        gate.opened.set()
         lines = pings_left_out(list(slow))
     everything = read_again(http, run_id, batch_size=7)
     assert everything[1:] == lines
@@ -273,10 +272,9 @@ def test_any_way_to_read_in_pieces_reads_every_frame_once(http: httpx.Client, ta
 
 
 def test_the_newest_background_run_of_a_conversation_is_found(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("here")), say("ok")))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("here")), say("ok")))
     conversation = client.conversations.create(agent_id=agent.id)
     with pytest.raises(BadRequestError, match="no background run"):
         list(client.conversations.messages.stream(conversation.id))
@@ -286,7 +284,7 @@ def test_the_newest_background_run_of_a_conversation_is_found(
         lines = blocks(answer)
         run_id = told(next(lines))["run_id"]
         with http.stream("POST", f"{path}/stream", json={"starting_after": 1}) as again:
-            gate.set()
+            gate.opened.set()
             assert pings_left_out(list(blocks(again))) == pings_left_out(list(lines))
     ended(client, run_id)
     everything = read_again(http, run_id)
@@ -334,13 +332,12 @@ def test_a_stream_whose_process_died_is_ended_by_what_its_run_says(
 
 
 def test_a_stream_of_a_run_that_is_deleted_meanwhile_says_so(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("never"))))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("never"))))
     with begun(http, agent.id) as (_, rest):
         client.agents.delete(agent.id)
-        gate.set()
+        gate.opened.set()
         lines = pings_left_out(list(rest))
     assert "was deleted" in told(lines[-2])["message"]
     assert lines[-1] == DONE
@@ -360,29 +357,27 @@ def test_the_same_message_sent_twice_is_answered_with_the_same_stream(
 
 
 def test_a_run_is_followed_while_it_waits_in_line(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
     agent = new_agent(
-        client, scripted.script(model_name, wait(opened(gate), say("first")), say("second"), say("third"))
+        client, scripted.script(model_name, gate.before(say("first")), say("second"), say("third"))
     )
     with begun(http, agent.id), begun(http, agent.id, multitask_strategy="enqueue") as (waiting, lines):
         assert client.runs.retrieve(waiting).status == "created"
         with http.stream("POST", f"/v1/runs/{waiting}/stream", json={"starting_after": 1}) as again:
-            gate.set()
+            gate.opened.set()
             assert pings_left_out(list(blocks(again))) == pings_left_out(list(lines))
     assert "second" in "".join(read_again(http, waiting))
 
 
 def test_a_run_that_is_cancelled_in_line_ends_alike_for_all_readers(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("first"))))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("first"))))
     with begun(http, agent.id), begun(http, agent.id, multitask_strategy="enqueue") as (waiting, lines):
         client.agents.messages.cancel(agent.id, run_ids=[waiting])
         rest = pings_left_out(list(lines))
-        gate.set()
+        gate.opened.set()
     assert told(rest[0]) == {"message_type": "stop_reason", "stop_reason": "cancelled"}
     assert read_again(http, waiting)[1:] == rest
 
@@ -399,16 +394,15 @@ def test_an_asynchronous_run_can_be_followed(client: Letta, http: httpx.Client, 
 
 
 def test_a_message_that_is_streamed_in_pieces_is_told_whole_to_who_sends_it_again_and_waits(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(client, scripted.script(model_name, wait(opened(gate), say("one two three"))))
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("one two three"))))
     message = {"role": "user", "content": "hi", "otid": "the-same"}
     path = f"/v1/agents/{agent.id}/messages"
     with http.stream("POST", path, json={**FULL, "input": None, "messages": [message]}) as answer:
         lines = blocks(answer)
         next(lines)
-        threading.Timer(0.2, gate.set).start()
+        threading.Timer(0.2, gate.opened.set).start()
         again = http.post(path, json={"messages": [message]})
         assert [m["content"] for m in again.json()["messages"]] == ["one two three"]
         list(lines)

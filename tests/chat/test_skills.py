@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import Letta
-from tests.chat.receiver import until
+from tests.chat.conftest import until
 from tests.chat.test_messages import new_agent
 
 from perdure.testing.scripted import ScriptedModel, call, say

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from letta_client import APIStatusError, Letta
+from tests.chat.conftest import Gate
 from tests.chat.test_messages import kinds, new_agent, send
 
 from perdure.providers.base import ModelUnavailable, StreamCut
@@ -138,16 +139,13 @@ def test_the_client_raises_on_an_error_event(client: Letta, scripted: ScriptedMo
 
 
 def test_a_reader_who_leaves_does_not_stop_the_run(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
-    agent = new_agent(
-        client, scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait, 10), say("still here")))
-    )
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("still here"))))
     body = {"input": "hi", "streaming": True}
     with http.stream("POST", f"/v1/agents/{agent.id}/messages", json=body) as answer:
         next(answer.iter_lines())
-    gate.set()
+    gate.opened.set()
     for _ in range(100):
         (run,) = client.runs.list(agent_id=agent.id)
         if run.status != "running":
@@ -158,12 +156,11 @@ def test_a_reader_who_leaves_does_not_stop_the_run(
 
 
 def test_a_second_message_is_refused_while_a_turn_runs(
-    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str
+    client: Letta, http: httpx.Client, scripted: ScriptedModel, model_name: str, gate: Gate
 ) -> None:
-    gate = threading.Event()
     agent = new_agent(
         client,
-        scripted.script(model_name, wait(lambda: asyncio.to_thread(gate.wait, 10), say("done")), say("free")),
+        scripted.script(model_name, gate.before(say("done")), say("free")),
     )
     body = {"input": "hi", "streaming": True}
     with http.stream("POST", f"/v1/agents/{agent.id}/messages", json=body) as answer:
@@ -174,7 +171,7 @@ def test_a_second_message_is_refused_while_a_turn_runs(
         assert second.headers["x-should-retry"] == "false"
         assert "another request is currently being processed" in second.json()["detail"]
         assert second.json()["run_id"].startswith("run-")
-        gate.set()
+        gate.opened.set()
         assert [line for line in lines if line][-1] == "data: [DONE]"
     assert send(client, agent.id).messages[0].content == "free"
 

@@ -6,8 +6,7 @@ from http.server import ThreadingHTTPServer
 from typing import Any
 
 from sqlalchemy import Connection, update
-from tests.chat.conftest import Gate
-from tests.chat.test_cancel import eventually
+from tests.chat.conftest import Gate, until
 from tests.chat.test_images import Pictures, content
 from tests.chat.test_messages import new_agent, send
 from tests.chat.test_queue import enqueue, named, status_of
@@ -51,11 +50,11 @@ def test_an_interrupting_message_drops_none_that_waits(client, scripted, model_n
     first = pool.submit(send, client, agent.id, "a")
     assert gate.reached.wait(5)
     second = pool.submit(enqueue, client, agent.id, "b")
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     gate.opened.set()
     request = first.result(10).messages[-1]
     third = pool.submit(enqueue, client, agent.id, "c", multitask_strategy="interrupt")
-    eventually(lambda: len(status_of(client, agent.id)) == 3)
+    until(lambda: len(status_of(client, agent.id)) == 3)
     word = {"type": "approval", "tool_call_id": request.tool_call.tool_call_id, "approve": False}
     client.agents.messages.create(agent.id, messages=[{"type": "approval", "approvals": [word]}])
     assert second.result(10).stop_reason.stop_reason == "end_turn"
@@ -68,7 +67,7 @@ def test_who_waits_for_an_agent_that_is_deleted_is_told(client, http, scripted, 
     assert gate.reached.wait(5)
     body = {"input": "b", "multitask_strategy": "enqueue"}
     second = pool.submit(http.post, f"/v1/agents/{agent.id}/messages", json=body)
-    eventually(lambda: len(status_of(client, agent.id)) == 2)
+    until(lambda: len(status_of(client, agent.id)) == 2)
     http.delete(f"/v1/agents/{agent.id}").raise_for_status()
     gate.opened.set()
     told = second.result(8)
@@ -82,7 +81,7 @@ def test_a_request_that_cannot_be_read_any_more_ends_its_run_and_stops_nobody(
     script = [scripted.script(f"{model_name}{n}", gate.before(say("x")), say("y")) for n in "ab"]
     agents = [new_agent(client, handle) for handle in script]
     ids = [client.agents.messages.create_async(agent.id, input="a").id for agent in agents]
-    eventually(lambda: all(len(scripted.requests[f"{model_name}{n}"]) == 1 for n in "ab"))
+    until(lambda: all(len(scripted.requests[f"{model_name}{n}"]) == 1 for n in "ab"))
 
     def spoil(conn: Connection) -> None:
         unreadable = {"user_id": None, "options": {"max_steps": "x"}}
@@ -92,8 +91,8 @@ def test_a_request_that_cannot_be_read_any_more_ends_its_run_and_stops_nobody(
     for id in ids:
         live.crash(id)
     live.take_over()
-    eventually(lambda: client.runs.retrieve(ids[1]).status == "completed")
-    eventually(lambda: client.runs.retrieve(ids[0]).status == "failed")
+    until(lambda: client.runs.retrieve(ids[1]).status == "completed")
+    until(lambda: client.runs.retrieve(ids[0]).status == "failed")
     assert send(client, agents[0].id, "b").messages[0].content == "y"
 
 
@@ -115,7 +114,7 @@ def test_what_a_request_asked_for_holds_after_a_crash(client, http, live, script
     run_id = run_of(client, agent.id)
     live.crash(run_id)
     live.take_over()
-    eventually(lambda: client.runs.retrieve(run_id).status == "completed")
+    until(lambda: client.runs.retrieve(run_id).status == "completed")
     run = client.runs.retrieve(run_id)
     assert run.stop_reason == "requires_approval"
     before, after = (scripted.requests[f"{model_name}-other"][n] for n in (1, 2))
@@ -132,7 +131,7 @@ def test_max_steps_count_over_a_crash(client, live, scripted, model_name, gate):
     assert gate.reached.wait(5)
     live.crash(run.id)
     live.take_over()
-    eventually(lambda: client.runs.retrieve(run.id).status == "completed")
+    until(lambda: client.runs.retrieve(run.id).status == "completed")
     assert client.runs.retrieve(run.id).stop_reason == "max_steps"
     assert client.runs.usage.retrieve(run.id).total_tokens == 330  # what the lost call cost nobody knows
     assert len(scripted.requests[model_name]) == 4
@@ -158,9 +157,9 @@ def test_who_came_first_is_first_in_line_however_long_its_image_takes(
         message = [{"role": "user", "content": look}]
         slow = pool.submit(client.agents.messages.create, agent.id, messages=message, extra_body=extra)
         quick = pool.submit(enqueue, client, agent.id, "b")
-        eventually(lambda: len(status_of(client, agent.id)) == 2)
+        until(lambda: len(status_of(client, agent.id)) == 2)
         fetched.set()
-        eventually(lambda: len(status_of(client, agent.id)) == 3)
+        until(lambda: len(status_of(client, agent.id)) == 3)
         gate.opened.set()
         assert quick.result(10).messages[0].content == "two"
         assert slow.result(10).messages[0].content == "three"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from letta_client import APIConnectionError, Letta
-from tests.chat.test_cancel import eventually
+from tests.chat.conftest import until
 from tests.journeys.server_process import ASKED, ServerProcess
 from tests.journeys.test_killed import client_of, database_url
 
@@ -47,7 +47,7 @@ def test_killed_at_every_save_point_of_a_compaction_the_run_goes_on(
     for point, agent_id in zip(POINTS, agents, strict=True):
         server = ServerProcess(tmp_path, database_url, point)
         client = client_of(server)
-        eventually(lambda client=client: all(run.completed_at for run in client.runs.list()))
+        until(lambda client=client: all(run.completed_at for run in client.runs.list()))
         with pytest.raises(APIConnectionError):
             client.agents.messages.create(agent_id, input=f"3 {FILLER}")
         assert server.ended() == -9, f"alive after {point}"
@@ -59,7 +59,7 @@ def test_killed_at_every_save_point_of_a_compaction_the_run_goes_on(
 
 
 def check(client: Letta, agent_id: str) -> None:
-    eventually(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
+    until(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
     assert {run.status for run in client.runs.list(agent_id=agent_id)} == {"completed"}
     listed: list[Any] = list(client.agents.messages.list(agent_id, order="asc", limit=100))
     said = [m.content[:1] for m in listed if m.message_type == "user_message"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from letta_client import APIConnectionError, Letta
-from tests.chat.test_cancel import eventually
+from tests.chat.conftest import until
 from tests.conftest import DIALECTS, new_database_url
 from tests.journeys.server_process import ASKED, SLOWLY, TOLD, ServerProcess
 
@@ -60,7 +60,7 @@ def test_killed_at_every_save_point_the_next_message_is_answered(database_url: s
 
 
 def _check_survivor(client: Letta, agent_id: str) -> None:
-    eventually(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
+    until(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
     runs = list(client.runs.list(agent_id=agent_id))
     assert {run.status for run in runs} <= {"completed"}, "a run that was interrupted goes on"
     known = client.agents.blocks.retrieve("human", agent_id=agent_id).value
@@ -104,7 +104,7 @@ def test_what_was_sent_in_the_background_is_done_although_the_server_is_killed(
     server.kill()
     server = ServerProcess(tmp_path, database_url)
     client = client_of(server)
-    eventually(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
+    until(lambda: all(run.completed_at for run in client.runs.list(agent_id=agent_id)))
     assert [client.runs.retrieve(run_id).status for run_id in sent] == ["completed"] * 3
     listed = client.agents.messages.list(agent_id, order="asc")
     said = [m.content for m in listed if m.message_type in ("user_message", "assistant_message")]
@@ -122,7 +122,7 @@ def test_another_server_goes_on_with_the_runs_of_one_that_is_gone(tmp_path: Path
     )
     lost.kill()
     client = client_of(other)
-    eventually(lambda: client.runs.retrieve(sent.id).status == "completed")
+    until(lambda: client.runs.retrieve(sent.id).status == "completed")
     assert client.agents.messages.create(agent_id, input=ASKED).messages[-1].content == "I do not know."
     other.kill()
     remove()
