@@ -79,9 +79,19 @@ def unpaired(history: list[Message]) -> str | None:
     return f"calls without their one return: {called - returned}, returns: {returned - called}"
 
 
-def succeeded_in(history: list[Message]) -> set[str]:
-    """The calls that did what they were to do."""
-    return {part["tool_call_id"] for part in returns_in(history) if part["status"] == "success"}
+def outcomes_in(history: Iterable[Message]) -> list[tuple[dict[str, Any], str | None]]:
+    """Each call with how it ended; an id may name another call once its first one has left the context."""
+    latest: dict[str, int] = {}
+    found: list[tuple[dict[str, Any], str | None]] = []
+    for message in history:
+        for call in calls_in([message]):
+            latest[call["tool_call_id"]] = len(found)
+            found.append((call, None))
+        for part in returns_in([message]):
+            place = latest.get(part["tool_call_id"])
+            if place is not None:
+                found[place] = (found[place][0], part["status"])
+    return found
 
 
 def words_of(call: dict[str, Any]) -> str | None:

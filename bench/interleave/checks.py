@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from bench.agents import GUARDED, calls_in, reply_to, succeeded_in, unpaired, words_of
+from bench.agents import GUARDED, outcomes_in, reply_to, unpaired, words_of
 from bench.interleave.world import Broken, Thread, World
 
 PATIENCE = 10.0
@@ -93,12 +93,11 @@ async def _check_effects(world: World, history: list[dict[str, Any]], threads: i
     listed = await world.http.get(f"/v1/agents/{world.agent_id}/core-memory/blocks")
     blocks = listed.raise_for_status().json()
     notes = next(block["value"] for block in blocks if block["label"] == "notes")
-    succeeded = succeeded_in(history)
-    for call in calls_in(history):
+    for call, status in outcomes_in(history):
         words = words_of(call)
         times = notes.count(words) if words else 0
         waited = call["name"] == GUARDED or (words or "").endswith("-f>")
         if times > (threads if waited else 1):
             raise Broken(f"{words} was written {times} times, call {call}")
-        if words and call["tool_call_id"] in succeeded and not times:
+        if words and status == "success" and not times:
             raise Broken(f"{words} was written {times} times, call {call}")

@@ -87,6 +87,7 @@ class Caller:
         _note(said, answer)
         if said and answer.status_code == 200:
             said.answered = f"Answer {said.token}." in answer.text
+            said.how = answer.text[-1500:]
 
     async def _stream(self, said: Said, body: dict[str, Any]) -> None:
         body |= {"streaming": True, "stream_tokens": self.random.random() < 0.5}
@@ -100,6 +101,7 @@ class Caller:
             async for line in answer.aiter_lines():
                 if line.startswith("data: {"):
                     said.taken = True  # the first frame comes when the input is stored
+                    said.how = (said.how + line)[-1500:]
                     frame = orjson.loads(line[6:])
                     if frame["message_type"] == "assistant_message":
                         text += frame["content"]

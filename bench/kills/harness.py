@@ -102,7 +102,8 @@ class Harness:
         await asyncio.gather(*(self._next(caller) for caller in callers))
         for caller in callers:
             history, notes = await stored(http, caller)
-            self.tally.faults += caller.ledger.faults(history, notes)
+            faults = caller.ledger.faults(history, notes)
+            self.tally.faults += [*faults, *(await standing(http, caller, history) if faults else ())]
 
     async def _ended(self, http: httpx.AsyncClient, caller: Caller) -> None:
         """No run of an agent is left open."""
@@ -112,7 +113,9 @@ class Harness:
             self.tally.interrupted += len(at_work) if first else 0
             first = False
             if time.monotonic() > began + PATIENCE + LEASE:
-                self.tally.faults.append(f"runs without an end: {[run['id'] for run in at_work]}")
+                history, _ = await stored(http, caller)
+                told = await standing(http, caller, history)
+                self.tally.faults += [f"runs without an end: {[run['id'] for run in at_work]}", *told]
                 return
             await asyncio.sleep(0.05)
         if not first:
@@ -150,3 +153,18 @@ async def stored(http: httpx.AsyncClient, caller: Caller) -> tuple[list[dict[str
     history = await history_at(http, caller.path("messages?conversation_id=default"))
     notes = await http.get(caller.path("core-memory/blocks/notes"))
     return history, notes.json()["value"]
+
+
+async def standing(http: httpx.AsyncClient, caller: Caller, history: Sequence[dict[str, Any]]) -> list[str]:
+    """An agent's latest runs and messages, for the report of a fault."""
+    listed = await http.get(f"{caller.urls[0]}/v1/runs/?agent_id={caller.ledger.agent_id}&limit=10")
+    runs = [
+        f"  {run['created_at']} {run['id']} {run['status']} {run['stop_reason']} {run['metadata']}"
+        for run in listed.json()
+    ]
+    return [*runs, *map(_shown, history[-20:])]
+
+
+def _shown(message: dict[str, Any]) -> str:
+    words = str(message.get("content"))[:80]
+    return f"  {message['date']} {message['run_id']} {message['message_type']} {words!r}"

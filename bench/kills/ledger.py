@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.agents import calls_in, succeeded_in, unpaired, words_of
+from bench.agents import outcomes_in, unpaired, words_of
 
 
 @dataclass(slots=True)
@@ -14,6 +14,7 @@ class Said:
     token: str
     taken: bool | None = None
     answered: bool = False
+    how: str = ""  # what its sender was told, or the end of that
 
 
 @dataclass(slots=True)
@@ -49,12 +50,11 @@ def _compare(said: Said, heard: Counter[str], answers: Counter[str]) -> list[str
 
 def _edits(history: list[dict[str, Any]], notes: str, forgetful: bool) -> list[str]:
     """Edits that succeeded are there once, the others at most once."""
-    succeeded = succeeded_in(history)
     faults: list[str] = []
-    for call in calls_in(history):
+    for call, status in outcomes_in(history):
         if words := words_of(call):
             times = notes.count(words)
-            missing = not times and not forgetful and call["tool_call_id"] in succeeded
+            missing = not times and not forgetful and status == "success"
             if times > 1 or missing:
                 faults.append(f"{call} was written {times} times")
     return faults

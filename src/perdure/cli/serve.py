@@ -22,6 +22,9 @@ from perdure.tenancy.keys import any_key
 log = logging.getLogger("perdure.serve")
 
 GRACE_SECONDS = 10
+# Longer than clients keep an idle connection (httpx 5 s): who closes it while the other is about to send
+# makes that request fail.
+KEEP_ALIVE_SECONDS = 75
 BACKLOG = 1024
 
 
@@ -43,6 +46,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
         self._lifespan = app.router.lifespan_context(app)

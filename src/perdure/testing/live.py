@@ -64,7 +64,9 @@ def _orphan(conn: Connection, run_id: str) -> None:
 def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
     """Serve on a free loopback port until the generator is closed; `scripted/…` are its models."""
     app = create_app(settings, static={"scripted": scripted})
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_keep_alive=75)
+    )
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
