@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from perdure.chat.told import result_of, said_in
+from perdure.chat.result import messages_of, result_of
 from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument
@@ -122,7 +122,7 @@ class Callbacks:
 
     async def _call(self, run: RunRow) -> Outcome:
         actor = Actor(run.organization_id)
-        body = news_of(run, await self.db.read(said_in, actor, run.id))
+        body = news_of(run, await self.db.read(messages_of, actor, run.id))
         secret = await self.db.write(signing_secret, self.ring, run.organization_id)
         headers = {"content-type": "application/json", **signed_headers(secret, run.id, now(), body)}
         answer = await self.fetcher.post(run.callback_url or "", body, headers)

@@ -5,7 +5,6 @@ from contextlib import suppress
 from fastapi import APIRouter
 
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
-from perdure.chat.frames import told_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import CompactionRequest, CompactionResponse, ConversationCompactionRequest
 from perdure.chat.send import Sender
@@ -15,6 +14,7 @@ from perdure.kit.errors import Conflict
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.compaction.rest import Shrinking, Shrunk, begin, shrink
 from perdure.loop.order import Order
+from perdure.loop.stops import error_of
 from perdure.runs import leases
 from perdure.runs.leases import Hold, LeaseLost, RunEnd
 from perdure.runs.live import LiveRun
@@ -109,9 +109,8 @@ def _failed(sender: Sender, held: Hold) -> OnFailure:
 
     async def failed(error: Exception) -> Frames:
         reason = "cancelled" if isinstance(error, CompactionCancelled) else "error"
-        told = told_of(error)
         with suppress(LeaseLost):  # it was ended by another, or deleted
-            await sender.env.db.write(leases.finish, held, RunEnd(reason, error=told))
+            await sender.env.db.write(leases.finish, held, RunEnd(reason, error=error_of(error)))
         return _nothing()
 
     return failed

@@ -8,11 +8,10 @@ from perdure.chat.schemas import ErrorMessage, Ping, StopReason, TurnOptions
 from perdure.chat.wire import Projection, usage_of
 from perdure.kit.clock import iso, now
 from perdure.kit.ids import new_id
-from perdure.loop.events import Ended, TurnFailed
+from perdure.loop.events import Ended
 from perdure.loop.legacy import is_legacy
-from perdure.loop.stops import error_type_of, words_of
 from perdure.messages.spoken import MessageTool
-from perdure.runs.live import Told
+from perdure.runs.live import NewFrame
 from perdure.runs.store import RunRow, Tokens
 
 
@@ -37,26 +36,15 @@ def ping(run_id: str) -> Ping:
     return Ping(id=new_id("ping"), date=iso(now()), run_id=run_id)
 
 
-def told_of(error: Exception) -> dict[str, str]:
-    """What is kept of a failure."""
-    return {"error_type": error_type_of(error), "message": words_of(error)}
-
-
-def failure_frames(run_id: str, error: Exception, reason: str) -> list[Told]:
-    """How a stream ends whose run failed."""
-    cause = error.cause if isinstance(error, TurnFailed) else error
-    return failure_told(run_id, reason, told_of(cause))
-
-
-def failure_told(run_id: str, stop_reason: str, error: Mapping[str, Any]) -> list[Told]:
+def failure_frames(run_id: str, stop_reason: str, error: Mapping[str, Any]) -> list[NewFrame]:
     """The last frames of a run that failed: why it stopped, then an `error` event, which clients raise."""
     message = str(error.get("message") or "The run failed.")
     kind = str(error.get("error_type") or "internal_error")
-    told = ErrorMessage(run_id=run_id, error_type=kind, message=message, detail=message)
-    return [(StopReason(stop_reason=stop_reason), None), (told, "error")]
+    failure = ErrorMessage(run_id=run_id, error_type=kind, message=message, detail=message)
+    return [(StopReason(stop_reason=stop_reason), None), (failure, "error")]
 
 
-def end_told(ended: Ended) -> list[Told]:
+def end_frames(ended: Ended) -> list[NewFrame]:
     """The last frames of a run that did not fail."""
     return [(StopReason(stop_reason=ended.stop_reason), None), (usage_of(ended), None)]
 
@@ -68,10 +56,10 @@ def ended_with(stop_reason: str | None, usage: Mapping[str, Any] | None) -> Ende
     return Ended(stop_reason or "error", Tokens(**counted), steps, context)
 
 
-def last_words(run_id: str, run: RunRow | None) -> list[Told]:
+def last_words(run_id: str, run: RunRow | None) -> list[NewFrame]:
     """The last frames of a run whose row says how it ended; None: it was deleted."""
     if run is None:
-        return failure_told(run_id, "error", {"message": f"Run {run_id} was deleted."})
-    if run.status == "failed":
-        return failure_told(run_id, run.stop_reason or "error", run.error or {})
-    return end_told(ended_with(run.stop_reason, run.usage))
+        return failure_frames(run_id, "error", {"message": f"Run {run_id} was deleted."})
+    if run.error:
+        return failure_frames(run_id, run.stop_reason or "error", run.error)
+    return end_frames(ended_with(run.stop_reason, run.usage))

@@ -13,10 +13,10 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
+from perdure.chat.prepare import client_tool, skills_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import ConversationMessage, SendMessage, SendOptions
 from perdure.chat.send import Sender
-from perdure.chat.worker import client_tool, skills_of
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id

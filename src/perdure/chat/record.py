@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from perdure.chat.frames import end_told, ended_with, failure_told
+from perdure.chat.frames import end_frames, ended_with, failure_frames
 from perdure.chat.wire import Projection
 from perdure.loop.events import Saved
 from perdure.runs.frames import insert_frames, last_frame
 from perdure.runs.leases import RunEnd
-from perdure.runs.live import LiveRun, Told, rows_of
+from perdure.runs.live import LiveRun, NewFrame, rows_of
 
 
 @dataclass(slots=True)
@@ -25,19 +25,19 @@ class Record:
     projection: Projection
 
     def __call__(self, conn: Connection, saved: Sequence[Saved], end: RunEnd | None) -> None:
-        told = self._told(saved, end)
+        new = self._frames(saved, end)
         after = self.live.seq
         if end and end.error and (last := last_frame(conn, self.live.run_id)):
             after = max(after, last.seq)  # a save whose commit was in doubt may have brought frames
-        insert_frames(conn, self.live.run_id, [*self.live.unstored(), *rows_of(told, after=after)])
+        insert_frames(conn, self.live.run_id, [*self.live.unstored(), *rows_of(new, after=after)])
 
-    def _told(self, saved: Sequence[Saved], end: RunEnd | None) -> list[Told]:
+    def _frames(self, saved: Sequence[Saved], end: RunEnd | None) -> list[NewFrame]:
         """What readers will be shown; messages of a turn that failed are not repeated."""
         if end and end.error:
-            return failure_told(self.live.run_id, end.stop_reason, end.error)
+            return failure_frames(self.live.run_id, end.stop_reason, end.error)
         ahead = self.projection.copy()
-        shown: list[Told] = [(frame, None) for event in saved for frame in ahead.frames(event)]
-        return shown + (end_told(ended_with(end.stop_reason, end.usage)) if end else [])
+        shown: list[NewFrame] = [(frame, None) for event in saved for frame in ahead.frames(event)]
+        return shown + (end_frames(ended_with(end.stop_reason, end.usage)) if end else [])
 
     def stored(self) -> None:
         """All that was shown until now is in the database."""

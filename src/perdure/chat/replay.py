@@ -3,8 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from perdure.chat.frames import end_told, ended_with, failure_frames
-from perdure.chat.told import told_in
+from perdure.chat.frames import last_words
+from perdure.chat.result import run_and_messages
 from perdure.chat.wire import Projection
 from perdure.db import Database
 from perdure.kit.errors import PerdureError
@@ -40,14 +40,11 @@ async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projecti
         for row in rows:
             for frame in projection.frames(Saved(row)):
                 again.append(frame)
+        for last in last_words(run.id, run):
+            again.append(*last)
         if run.error:
             cause = error_again(run.error["error_type"], run.error["message"])
             failure = TurnFailed(run.stop_reason or "error", cause)
-            for told in failure_frames(run.id, failure, run.stop_reason or "error"):
-                again.append(*told)
-        else:
-            for told in end_told(ended_with(run.stop_reason, run.usage)):
-                again.append(*told)
     except PerdureError as error:  # deleted meanwhile
         failure = error
     again.finish(failure)
@@ -55,7 +52,7 @@ async def _fill(again: LiveRun, db: Database, actor: Actor, projection: Projecti
 
 async def _ended_run(db: Database, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
     while True:
-        run, rows = await db.read(told_in, actor, run_id)
+        run, rows = await db.read(run_and_messages, actor, run_id)
         if run.completed_at:
             return run, rows
         await asyncio.sleep(LOOK_SECONDS)

@@ -8,12 +8,13 @@ from perdure.agents.conversations.place import find
 from perdure.chat.frames import projection_of
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
+from perdure.chat.prepare import Prepared
 from perdure.chat.replay import read_back, replay
 from perdure.chat.requests import Asked, Delivery
 from perdure.chat.schemas import SendOptions
 from perdure.chat.settings import StreamSettings
 from perdure.chat.tail import Tails
-from perdure.chat.worker import Prepared, Worker
+from perdure.chat.worker import Worker
 from perdure.kit.clock import now
 from perdure.kit.outbound import Fetcher
 from perdure.loop import intake
@@ -47,7 +48,7 @@ class Sender:
 
     @property
     def models(self) -> Models:
-        return self.worker.models
+        return self.worker.preparer.models
 
     @property
     def runner(self) -> Runner:
@@ -60,13 +61,13 @@ class Sender:
         what is wrong with the request before anything is stored.
         """
         asked = Asked(actor, thread_id, options.for_turn(), delivery, reply=reply_of(options))
-        prepared = await self.worker.prepare(asked)
+        prepared = await self.worker.preparer.prepare(asked)
         asked = replace(asked, drafts=tuple(await fetch_images(drafts_of(options), self.fetcher)))
         prepared = replace(prepared, intake=replace(prepared.intake, drafts=asked.drafts))
         try:
             state = await self.env.db.write(intake.accept, prepared.intake)
         except AgentChanged:
-            self.worker.forget(asked)
+            self.worker.preparer.forget(asked)
             return await self.send(actor, thread_id, options, delivery)
         except (AlreadyAnswered, AlreadySaid) as again:
             return await self._replay(asked, prepared, again.run_id)

@@ -155,8 +155,8 @@ def closing(conn: Connection, run_id: str, after: int) -> list[FrameRow]:
     last = last_frame(conn, run_id)
     if last and is_end(last):
         return []
-    told = last_words(run_id, find_run(conn, run_id))
-    rows = rows_of(told, after=next_attempt(conn, run_id))
+    last = last_words(run_id, find_run(conn, run_id))
+    rows = rows_of(last, after=next_attempt(conn, run_id))
     return [row for row in rows if row.seq > after]
 
 

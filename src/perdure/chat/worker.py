@@ -8,40 +8,30 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from perdure.agents.conversations.place import Place, find
-from perdure.agents.model_settings import context_window
-from perdure.chat.callbacks import Callbacks, checked
-from perdure.chat.frames import end_told, failure_frames, ping, projection_of, told_of
+from perdure.chat.callbacks import Callbacks
+from perdure.chat.frames import end_frames, failure_frames, ping, projection_of
+from perdure.chat.prepare import Prepared, Preparer, client_tool, skills_of
 from perdure.chat.record import Record, record_of
 from perdure.chat.requests import Asked, asked_in
-from perdure.chat.schemas import ClientTool, TurnOptions
-from perdure.kit.clock import now
 from perdure.kit.errors import PerdureError, Unavailable
-from perdure.kit.ids import new_id
 from perdure.loop import intake, save
 from perdure.loop.approvals import PendingApproval
 from perdure.loop.decide import Progress
 from perdure.loop.events import Ended, Saved, TurnFailed
-from perdure.loop.intake import AgentChanged, Intake
-from perdure.loop.order import Environment, Order, new_step
-from perdure.loop.skills import Skill, available_skills
+from perdure.loop.intake import AgentChanged
+from perdure.loop.order import Environment, Order
 from perdure.loop.state import Tell, TurnState
-from perdure.loop.stops import stop_reason_of
+from perdure.loop.stops import error_of, stop_reason_of
 from perdure.loop.turn import Turn, called_in
-from perdure.providers.base import ToolSpec
-from perdure.providers.catalog import Models
-from perdure.providers.entries import ResolvedModel
 from perdure.runs import leases
 from perdure.runs.leases import Hold, LeaseLost, RunEnd, Taken
-from perdure.runs.live import LiveRun, Told
+from perdure.runs.live import LiveRun, NewFrame
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import RunRow, Tokens
-from perdure.tenancy.actor import Actor
 
 log = logging.getLogger(__name__)
 
-MOST_SEEN = 10_000
 MOST_ATTEMPTS = 3
 LOOK_SECONDS = 0.25  # how soon the first in line sees that another process is done with the thread
 GLANCE_SECONDS = 5.0  # the same for those behind it, who are told in their turn
@@ -53,57 +43,13 @@ class GivenUp(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request made ready to be accepted."""
-
-    place: Place
-    model: ResolvedModel
-    intake: Intake
-
-
-@dataclass(frozen=True, slots=True)
 class Worker:
     """Makes turns of requests and hands them to the runner."""
 
     env: Environment
-    models: Models
+    preparer: Preparer
     runner: Runner
     callbacks: Callbacks
-    seen: dict[tuple[str, str], Place] = field(default_factory=dict[tuple[str, str], Place])
-
-    async def place_of(self, actor: Actor, thread_id: str) -> Place:
-        """Where a thread belongs; remembered, so that the next message needs no reading before it."""
-        key = (actor.organization_id, thread_id)
-        if (place := self.seen.get(key)) is None:
-            place = await self.env.db.read(find, actor, thread_id)
-            if len(self.seen) >= MOST_SEEN:
-                self.seen.clear()
-            self.seen[key] = place
-        return place
-
-    def forget(self, asked: Asked) -> None:
-        """What was remembered of a thread has changed."""
-        self.seen.pop((asked.actor.organization_id, asked.thread_id), None)
-
-    async def prepare(self, asked: Asked, run: RunRow | None = None, hold: Hold | None = None) -> Prepared:
-        """Find the model of a request and make it ready, as a new run or for one there is."""
-        place = await self.place_of(asked.actor, asked.thread_id)
-        agent = place.agent
-        model = await self.models.resolve(asked.actor, asked.options.override_model or agent.model)
-        run = run or new_run(asked, place)
-        new = Intake(
-            actor=asked.actor,
-            run=run,
-            hold=hold or Hold(run.id, self.env.lease),
-            step=new_step(run, model, context_window(agent.context_window_limit, model.context_window)),
-            provider_type=model.provider_type,
-            drafts=asked.drafts,
-            reply=asked.reply,
-            assumed=agent,
-            request=asked.stored(),
-            asked_since=self.env.asked_since(),
-        )
-        return Prepared(place, model, new)
 
     def work(self, asked: Asked, prepared: Prepared, state: TurnState) -> LiveRun:
         """Work on a request that was accepted."""
@@ -134,7 +80,7 @@ class Worker:
         run, hold = taken.run, taken.hold
         log.info("a run goes on", extra={"run_id": run.id, "attempt": hold.attempt})
         asked, request = _asked(taken)
-        live = _live(asked, hold, after=taken.told)
+        live = _live(asked, hold, after=taken.after)
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
@@ -206,16 +152,16 @@ class Worker:
         if not await db.read(leases.is_next, run.thread_id, run.id):
             return None
         try:
-            prepared = await self.prepare(asked, run, hold)
+            prepared = await self.preparer.prepare(asked, run, hold)
         except PerdureError as error:
-            end = RunEnd(stop_reason_of(error), error=told_of(error))
+            end = RunEnd(stop_reason_of(error), error=error_of(error))
             if await db.write(intake.decline, asked.actor, run, hold, asked.drafts, end, tell):
                 raise TurnFailed(end.stop_reason, error) from error
             return None
         try:
             state = await db.write(intake.start, prepared.intake)
         except AgentChanged:
-            self.forget(asked)
+            self.preparer.forget(asked)
             return None
         except PendingApproval as error:  # what came before asks for it
             if asked.delivery.strategy == "reject":
@@ -225,8 +171,8 @@ class Worker:
         return self._turn(asked, prepared, state, stop) if state else None
 
     async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:
-        self.forget(asked)
-        prepared = await self.prepare(asked, run, hold)
+        self.preparer.forget(asked)
+        prepared = await self.preparer.prepare(asked, run, hold)
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
         resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
         progress = Progress(history=called_in(resumed.state.context, run.id))
@@ -236,8 +182,9 @@ class Worker:
     def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
         async def failed(error: Exception) -> Frames:
             reason = await self._ended(run, hold, error, record)
+            cause = error.cause if isinstance(error, TurnFailed) else error
             live.given_up = record is not None and reason is None
-            last = [] if live.given_up else failure_frames(run.id, error, reason or "error")
+            last = [] if live.given_up else failure_frames(run.id, reason or "error", error_of(cause))
             return _last_frames(last, record)
 
         return failed
@@ -248,7 +195,7 @@ class Worker:
             return error.stop_reason
         log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
         try:
-            await self.env.db.write(save.break_off, hold, told_of(error), tell)
+            await self.env.db.write(save.break_off, hold, error_of(error), tell)
         except LeaseLost:
             return None  # it was ended by another, or deleted
         except Exception:
@@ -286,49 +233,13 @@ class Stood:
     steps: int = 0
 
 
-def new_run(asked: Asked, place: Place) -> RunRow:
-    """A run about to be claimed."""
-    options, began, callback_url = asked.options, now(), checked(asked.delivery.callback_url)
-    return RunRow(
-        id=new_id("run"),
-        organization_id=asked.actor.organization_id,
-        agent_id=place.agent.id,
-        thread_id=place.thread_id,
-        conversation_id=place.conversation_id,
-        status="running",
-        background=asked.delivery.background,
-        created_at=began,
-        callback_url=callback_url,
-        callback_due=began if callback_url else None,
-        metadata={"run_type": asked.delivery.run_type},
-        request_config={
-            "use_assistant_message": options.use_assistant_message,
-            "assistant_message_tool_name": options.assistant_message_tool_name,
-            "assistant_message_tool_kwarg": options.assistant_message_tool_kwarg,
-            "include_return_message_types": options.include_return_message_types,
-        },
-    )
-
-
-def client_tool(tool: ClientTool) -> ToolSpec:
-    """A tool of the client's as the model sees it."""
-    parameters = tool.parameters or {"type": "object", "properties": {}}
-    return ToolSpec(tool.name, tool.description or tool.name, parameters)
-
-
-def skills_of(options: TurnOptions) -> str:
-    """The section of the system prompt that tells of the client's skills."""
-    offered = options.client_skills or ()
-    return available_skills([Skill(skill.name, skill.description, skill.location) for skill in offered])
-
-
 async def _frames(asked: Asked, run: RunRow, begin: Begin, record: Record | None) -> Frames:
     if asked.delivery.pings and run.attempt == 1:
         yield ping(run.id), None
     turn = await begin()
     if turn is None:
-        async for told in _last_frames(end_told(Ended.withdrawn()), record):
-            yield told
+        async for frame in _last_frames(end_frames(Ended.withdrawn()), record):
+            yield frame
         return
     projection = projection_of(asked.options, asked.delivery, run.id, turn.state.agent.agent_type)
     if record:
@@ -342,10 +253,10 @@ async def _frames(asked: Asked, run: RunRow, begin: Begin, record: Record | None
                 record.stored()
 
 
-async def _last_frames(last: Sequence[Told], record: Record | None) -> Frames:
+async def _last_frames(last: Sequence[NewFrame], record: Record | None) -> Frames:
     """The frames of an end that is stored already; the record has stored them with it."""
-    for told in last:
-        yield told
+    for frame in last:
+        yield frame
     if record and last:
         record.stored()
 

@@ -51,6 +51,11 @@ def words_of(error: Exception) -> str:
     return error.detail if isinstance(error, PerdureError) else UNKNOWN
 
 
+def error_of(error: Exception) -> dict[str, str]:
+    """What is kept of a failure."""
+    return {"error_type": error_type_of(error), "message": words_of(error)}
+
+
 def error_again(error_type: str, words: str) -> PerdureError:
     """A failure that was stored by its type and words, to be told again."""
     kind = next((kind for kind in TOLD_AS if kind.error_type == error_type), PerdureError)

@@ -37,7 +37,7 @@ from perdure.loop.legacy import is_legacy
 from perdure.loop.order import Environment, Order, done, new_step, tool_context
 from perdure.loop.request import cancelled
 from perdure.loop.state import TurnState
-from perdure.loop.stops import error_type_of, stop_reason_of, words_of
+from perdure.loop.stops import error_of, stop_reason_of
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.base import ContextOverflow, Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
 from perdure.runs.leases import RunEnd
@@ -337,10 +337,14 @@ class Turn:
 
     async def _fail(self, error: Exception) -> None:
         """Save how a turn broke, and what was said until then, marked."""
-        reason, kind, words = stop_reason_of(error), error_type_of(error), words_of(error)
+        reason, kept = stop_reason_of(error), error_of(error)
         drafts = [replace(draft, is_err=True) for draft in self._half_said() if draft.parts]
-        failed = replace(done(self.step, "failed", reason), error_type=kind, error_data={"message": words})
-        end = self._run_end(reason, {"error_type": kind, "message": words})
+        failed = replace(
+            done(self.step, "failed", reason),
+            error_type=kept["error_type"],
+            error_data={"message": kept["message"]},
+        )
+        end = self._run_end(reason, kept)
         self.state = await self.env.db.write(save.save_end, self.state, failed, drafts, end)
 
     def _half_said(self) -> list[Draft]:

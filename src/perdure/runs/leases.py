@@ -95,7 +95,7 @@ class Taken:
     hold: Hold
     request: Mapping[str, Any] | None
     cancel_requested: bool
-    told: int = 0  # the number after which its frames count on
+    after: int = 0  # the number its frames count on from
 
 
 def claim(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from perdure.runs.frames import FrameRow
 from perdure.runs.stop import Stop
 
-Told = tuple[BaseModel, str | None]  # a frame's model, and its event's name if it has one
+NewFrame = tuple[BaseModel, str | None]  # without a number yet: its model, its event's name if it has one
 
 RING = 10_000  # stored frames of a durable run that are kept in memory, too
 SLACK = 1_000  # frames are dropped so many at once
@@ -156,9 +156,9 @@ class LiveRun:
         return models
 
 
-def rows_of(told: Iterable[Told], *, after: int) -> list[FrameRow]:
+def rows_of(frames: Iterable[NewFrame], *, after: int) -> list[FrameRow]:
     """What frames are stored as whose numbers follow `after`."""
-    return [row_of(seq, model, event) for seq, (model, event) in enumerate(told, after + 1)]
+    return [row_of(seq, model, event) for seq, (model, event) in enumerate(frames, after + 1)]
 
 
 def row_of(seq: int, model: BaseModel, event: str | None = None) -> FrameRow:

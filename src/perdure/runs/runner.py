@@ -11,14 +11,14 @@ from perdure.kit.errors import Unavailable
 from perdure.runs import leases
 from perdure.runs.cancel import marked
 from perdure.runs.leases import Lease
-from perdure.runs.live import LiveRun, Told
+from perdure.runs.live import LiveRun, NewFrame
 from perdure.runs.spill import Spill
 
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.25
 
-Frames = AsyncGenerator[Told, None]
+Frames = AsyncGenerator[NewFrame, None]
 OnFailure = Callable[[Exception], Awaitable[Frames]]
 
 

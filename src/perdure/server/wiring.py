@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from perdure.chat.callbacks import Callbacks
+from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
 from perdure.chat.tail import Tails
 from perdure.chat.takeover import Takeover
@@ -105,7 +106,7 @@ class Wiring:
             resolve=models.resolve,
             summaries=settings.summaries,
         )
-        worker = Worker(environment, models, runner, callbacks)
+        worker = Worker(environment, Preparer(environment, models), runner, callbacks)
         for part in (models, traces, callbacks, spill, runner, Takeover(worker, left_open)):
             if part:
                 await part.start()

@@ -15,12 +15,12 @@ from perdure.runs.store import RunRow
 from perdure.tenancy.actor import Actor
 
 
-def told_in(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
+def run_and_messages(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
     """A run and what was said in it."""
-    return runs.get(conn, actor, run_id), said_in(conn, actor, run_id)
+    return runs.get(conn, actor, run_id), messages_of(conn, actor, run_id)
 
 
-def said_in(conn: Connection, actor: Actor, run_id: str) -> list[MessageRow]:
+def messages_of(conn: Connection, actor: Actor, run_id: str) -> list[MessageRow]:
     """What was said in a run, the input included."""
     return messages.list_(conn, actor, Page(limit=MAX_LIMIT, order="asc"), run_id=run_id)
 
