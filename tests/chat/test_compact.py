@@ -102,6 +102,26 @@ def test_conversations_are_compacted_alike(client: Letta, agent_with: Any, name:
     assert counts == ((7, 2) if name == "conversation" else (2, 7))
 
 
+def test_a_fork_is_compacted_by_itself(client: Letta, http: httpx.Client, agent_with: Any) -> None:
+    agent = agent_with()
+    thread = client.conversations.create(agent_id=agent.id).id
+    for number in range(3):
+        list(client.conversations.messages.create(thread, input=f"{number}"))
+    fork = http.post(f"/v1/conversations/{thread}/fork").json()["id"]
+    before = client.conversations.retrieve(thread).in_context_message_ids
+    shown = [message.id for message in client.conversations.messages.list(thread, order="asc")]
+    client.conversations.messages.compact(fork, compaction_settings={"mode": "all"})
+    assert len(client.conversations.retrieve(fork).in_context_message_ids) == 2
+    assert client.conversations.retrieve(thread).in_context_message_ids == before
+    assert [message.id for message in client.conversations.messages.list(thread, order="asc")] == shown
+    said = [m.message_type for m in client.conversations.messages.list(fork, order="asc", limit=100)]
+    assert said.count("user_message") == 3  # what left its view is still there
+    assert said[-1] == "summary_message"
+    assert [m.message_type for m in client.conversations.messages.create(fork, input="3")][-1] == (
+        "usage_statistics"
+    )
+
+
 def test_default_needs_an_agent(http: httpx.Client) -> None:
     answer = http.post("/v1/conversations/default/compact", json={})
     assert answer.status_code == 400

@@ -1,19 +1,29 @@
 """Runs that another process, or this one later, goes on with: all that was asked still holds."""
 
+import asyncio
+import contextlib
 import threading
 import uuid
+from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
 from typing import Any
 
+import pytest
+from letta_client import ConflictError, Letta
 from sqlalchemy import Connection, update
 from tests.chat.conftest import Gate, until
 from tests.chat.test_images import Pictures, content
 from tests.chat.test_messages import new_agent, send
 from tests.chat.test_queue import enqueue, named, status_of
+from tests.conftest import DIALECTS, LiveServer, new_database_url, serve
 
-from perdure.content.parts import text_of
+from perdure.config import Settings
+from perdure.content.parts import returns_of, text_of
 from perdure.runs.tables import runs
-from perdure.testing.scripted import call, say
+from perdure.testing.oracle import refusal
+from perdure.testing.scripted import ScriptedModel, call, say
+
+EDIT = {"old_string": "Name unknown.", "new_string": "y"}
 
 
 def run_of(client: Any, agent_id: str) -> str:
@@ -164,3 +174,96 @@ def test_who_came_first_is_first_in_line_however_long_its_image_takes(
         assert quick.result(10).messages[0].content == "two"
         assert slow.result(10).messages[0].content == "three"
         site.shutdown()
+
+
+@pytest.fixture
+def slow_tools(live: LiveServer) -> Iterator[Callable[[str], threading.Event]]:
+    """Makes the next calls of an agent's tools hang; the event says that they have begun."""
+    dispatcher = live.app.state.dispatcher
+    original, hanging = dispatcher.call_all, dict[str, threading.Event]()
+
+    async def call_all(ctx: Any, *args: Any) -> Any:
+        if begun := hanging.pop(ctx.agent_id, None):
+            begun.set()
+            await asyncio.sleep(30)
+        return await original(ctx, *args)
+
+    dispatcher.call_all = call_all
+    yield lambda agent_id: hanging.setdefault(agent_id, threading.Event())
+    dispatcher.call_all = original
+
+
+def told_back(scripted: ScriptedModel, name: str) -> list[tuple[str, str]]:
+    """The returns that the model was told last, and how each was meant."""
+    request = scripted.requests[name][-1]
+    assert refusal(request.messages) is None
+    return [(part.status, part.text) for message in request.messages for part in returns_of(message.parts)]
+
+
+def test_only_tools_that_may_be_called_twice_are_called_again_after_a_crash(
+    client, live, scripted, model_name, slow_tools
+):
+    both = call("memory_insert", label="human", new_string="Called Ann.") + call(
+        "conversation_search", query="tea"
+    )
+    agent = new_agent(client, scripted.script(model_name, both, say("ok")))
+    begun = slow_tools(agent.id)
+    run = client.agents.messages.create_async(agent.id, input="tea, please")
+    assert begun.wait(5)
+    live.crash(run.id)
+    live.take_over()
+    until(lambda: client.runs.retrieve(run.id).status == "completed")
+    (lost, why), (found, what) = told_back(scripted, model_name)
+    assert (lost, found) == ("error", "success")
+    assert "may or may not have taken effect" in why
+    assert "results" in what
+    assert "Called Ann." not in client.agents.blocks.retrieve("human", agent_id=agent.id).value
+
+
+def test_a_reply_counts_although_a_crash_follows_it(client, live, scripted, model_name, slow_tools):
+    both = call("memory_insert", label="human", new_string="x") + call(
+        "memory_replace", label="human", **EDIT
+    )
+    rules = [{"type": "requires_approval", "tool_name": name} for name in ("memory_insert", "memory_replace")]
+    settings = {"provider_type": "openai", "parallel_tool_calls": True}
+    handle = scripted.script(model_name, both, say("ok"), say("on"))
+    agent = new_agent(client, handle, tool_rules=rules, model_settings=settings)
+    asked = send(client, agent.id).messages[-1].tool_calls
+    ids = [each.tool_call_id for each in asked]
+    words = [
+        {"type": "approval", "tool_call_id": ids[0], "approve": True},
+        {"type": "approval", "tool_call_id": ids[1], "approve": False, "reason": "too early"},
+    ]
+    begun = slow_tools(agent.id)
+    run = client.agents.messages.create_async(agent.id, messages=[{"type": "approval", "approvals": words}])
+    assert begun.wait(5)
+    live.crash(run.id)
+    live.take_over()
+    until(lambda: client.runs.retrieve(run.id).status == "completed")
+    (_, unknown), (_, denied) = told_back(scripted, model_name)
+    assert "may or may not have taken effect" in unknown
+    assert "too early" in denied
+    assert send(client, agent.id, "next").messages[-1].content == "on"
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_what_waits_for_approval_waits_through_a_restart(dialect, tmp_path):
+    url, remove = new_database_url(dialect, tmp_path)
+    settings = Settings.model_validate(
+        {"home": tmp_path, "database": {"url": url}, "models": {"detect": False}}
+    )
+    edit = call("memory_insert", label="human", new_string="Called Ann.")
+    model, server = ScriptedModel({"x": [edit, say("Noted.")]}), contextlib.contextmanager(serve)
+    with server(settings, model) as before, Letta(base_url=before.url, max_retries=0) as client:
+        rule = {"type": "requires_approval", "tool_name": "memory_insert"}
+        agent = new_agent(client, "scripted/x", tool_rules=[rule])
+        asked = send(client, agent.id, "I am Ann.").messages[-1].tool_call.tool_call_id
+    with server(settings, model) as after, Letta(base_url=after.url, max_retries=0) as client:
+        with pytest.raises(ConflictError, match="waiting for approval"):
+            send(client, agent.id, "hello?")
+        word = {"type": "approval", "tool_call_id": asked, "approve": True}
+        reply = [{"type": "approval", "approvals": [word]}]
+        answer = client.agents.messages.create(agent.id, messages=reply)
+        assert answer.messages[-1].content == "Noted."
+        assert "Called Ann." in client.agents.blocks.retrieve("human", agent_id=agent.id).value
+    remove()
