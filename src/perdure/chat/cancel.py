@@ -19,14 +19,13 @@ from perdure.kit.paging import Page
 from perdure.loop.intake import deny_pending
 from perdure.runs.cancel import active_runs, request_cancel, statuses
 from perdure.runs.lists import RunFilter, list_runs
-from perdure.runs.store import Status
+from perdure.runs.store import OPEN_STATUSES, Status
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["messages"])
 
 PATIENCE_SECONDS = 5.0
 LOOK_SECONDS = 0.02
-OPEN_STATUSES = frozenset({"created", "running"})
 
 
 class CancelRuns(BaseModel):
@@ -78,7 +77,7 @@ async def cancel(
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
         found = await db.read(statuses, ids)
-        if OPEN_STATUSES.isdisjoint(found.values()) or time.monotonic() > patience:
+        if not set(OPEN_STATUSES).intersection(found.values()) or time.monotonic() > patience:
             return denied | found
         await asyncio.sleep(LOOK_SECONDS)
 

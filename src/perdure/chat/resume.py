@@ -9,7 +9,7 @@ from perdure.chat.routes import STREAM, CurrentSender
 from perdure.chat.schemas import ResumeStream
 from perdure.chat.send import Sender
 from perdure.chat.stream import as_events, stored_events
-from perdure.chat.tail import BATCH, OPEN, POLL_SECONDS, Pace, Tails
+from perdure.chat.tail import BATCH, POLL_SECONDS, Pace, Tails
 from perdure.db import Db
 from perdure.kit.errors import Gone, InvalidArgument
 from perdure.kit.ids import RunId
@@ -19,7 +19,7 @@ from perdure.runs import store
 from perdure.runs.frames import last_frame
 from perdure.runs.leases import waiting_with
 from perdure.runs.lists import RunFilter, list_runs
-from perdure.runs.store import RunNotFound, RunRow
+from perdure.runs.store import OPEN_STATUSES, RunNotFound, RunRow
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["runs"])
@@ -93,7 +93,7 @@ def _run_meant(conn: Connection, actor: Actor, thread_id: str, otid: str | None)
         if run_id := told or waiting_with(conn, place.thread_id, [otid]):
             return run_id
         raise RunNotFound(f"otid: no run of this conversation began with an input {otid}.")
-    want = RunFilter(thread_id=place.thread_id, statuses=OPEN, background=True)
+    want = RunFilter(thread_id=place.thread_id, statuses=OPEN_STATUSES, background=True)
     for run in list_runs(conn, actor, Page(limit=1, order="desc"), want):
         return run.id
     raise InvalidArgument(

@@ -15,9 +15,8 @@ from perdure.kit.clock import now
 from perdure.runs.frames import FrameRow, last_frame, next_attempt, since
 from perdure.runs.live import LiveRun, rows_of
 from perdure.runs.runner import Runner
-from perdure.runs.store import RunRow, find_run
+from perdure.runs.store import OPEN_STATUSES, RunRow, find_run
 
-OPEN = ("created", "running")
 BATCH = 100
 POLL_SECONDS = 0.1
 LISTENING_POLL_SECONDS = 1.0  # with notifications, looking without one is for those that were lost
@@ -107,7 +106,7 @@ class Tails:
         with self.listener.watch(run_id) as news:
             while self.at_work(run_id) is None:
                 status, rows = await self.db.read(since, run_id, after, pace.batch)
-                ended = not rows and status not in OPEN
+                ended = not rows and status not in OPEN_STATUSES
                 if ended:
                     rows = await self.db.read(closing, run_id, after)
                 for row in rows:

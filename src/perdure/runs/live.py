@@ -82,8 +82,6 @@ class LiveRun:
         row = row_of(seq, model, event) if self.durable else None
         self.frames.append(Frame(seq, model, event, row))
         self._wake()
-        if self.on_news:
-            self.on_news()
 
     def unstored(self) -> list[FrameRow]:
         """The frames that the database has not."""
@@ -103,14 +101,14 @@ class LiveRun:
         """No frame will follow; `failure` is what a blocking caller should be told."""
         self.failure, self.done = failure, True
         self._wake()
-        if self.on_news:
-            self.on_news()
 
     def _wake(self) -> None:
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiters.clear()
+        if self.on_news:
+            self.on_news()
 
     def since(self, after: int, most: int) -> list[Frame]:
         """The frames above a number that are here, so many at the most."""

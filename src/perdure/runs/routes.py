@@ -30,14 +30,13 @@ from perdure.runs.schemas import (
     prompt_details,
 )
 from perdure.runs.spans import spans_of
-from perdure.runs.store import StepRow, Tokens
+from perdure.runs.store import OPEN_STATUSES, StepRow, Tokens
 from perdure.runs.traces import read_trace
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["runs"])
 
 STATUSES = frozenset({"created", "running", "completed", "failed", "cancelled"})
-ACTIVE = ("created", "running")
 MAX_SPANS = 5000
 MESSAGE_TOOL = ("send_message", "message")
 
@@ -67,7 +66,7 @@ async def list_runs(
     ids = [*(agent_ids or ()), *([agent_id] if agent_id else ())]
     want = RunFilter(
         agent_ids=ids or None,
-        statuses=ACTIVE if active else statuses,
+        statuses=OPEN_STATUSES if active else statuses,
         background=background,
         stop_reason=stop_reason,
         conversation_id=conversation_id,
@@ -80,7 +79,8 @@ async def list_active_runs(
     db: Db, actor: CurrentActor, agent_id: str | None = None, background: bool | None = None
 ) -> list[Run]:
     """Runs that have not ended."""
-    want = RunFilter(agent_ids=[agent_id] if agent_id else None, statuses=ACTIVE, background=background)
+    ids = [agent_id] if agent_id else None
+    want = RunFilter(agent_ids=ids, statuses=OPEN_STATUSES, background=background)
     return [Run.of(row) for row in await db.read(lists.list_runs, actor, Page(limit=MAX_LIMIT), want)]
 
 

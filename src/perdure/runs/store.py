@@ -20,6 +20,7 @@ Status = Literal["created", "running", "completed", "failed", "cancelled"]
 INSERT_STEP = Prepared(insert(steps))
 UPDATE_STEP = Prepared(update(steps).where(steps.c.id == bindparam("of")))
 INSERT_TRACE = Prepared(insert(traces))
+OPEN_STATUSES: tuple[Status, ...] = ("created", "running")
 COMPLETED = frozenset({"end_turn", "max_steps", "tool_rule", "requires_approval"})
 
 
