@@ -49,6 +49,11 @@ class Child:
         self.ready_seconds = time.perf_counter() - began
         return self
 
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it as hard as it gets."""
         assert self._process is not None

@@ -70,7 +70,11 @@ class Harness:
                     self._count()
                     url = self.servers[0].url
                     self.ledgers = [Ledger(await new_agent(http, url)) for _ in range(self.agents)]
-                await self._kill_once(http)
+                try:
+                    await self._kill_once(http)
+                except AssertionError as fault:
+                    logs = [server.log() for server in self.servers if server.alive]
+                    self.tally.faults += [str(fault), *logs]
                 self.tally.kills += 1
             self._count()
             await self._check_requests(http)

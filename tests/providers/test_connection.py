@@ -203,6 +203,21 @@ async def test_an_address_that_leads_nowhere_delays_little(
                 assert await called(connections, Place("two.example", port, False)) == b"hello world"
 
 
+def test_the_loop_of_the_server_can_do_it_too() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def call_localhost() -> bytes:
+        connections = Connections(ssl.create_default_context())
+        async with serving(saying(COUNTED)) as (place, _):
+            try:
+                return await called(connections, Place("localhost", place.port, False))
+            finally:
+                connections.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(call_localhost()) == b"hello world"
+
+
 async def test_certificates_are_checked(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
