@@ -8,7 +8,7 @@ import httpx
 import pytest
 from letta_client import ConflictError, Letta
 from sqlalchemy import Connection, update
-from tests.chat.conftest import until
+from tests.chat.conftest import Gate, until
 from tests.chat.test_messages import new_agent, send
 
 from perdure.content.parts import text_of
@@ -244,7 +244,9 @@ def test_a_failure_of_the_provider_is_told_alike_when_the_message_comes_again(
 def test_a_message_in_line_outlives_any_number_of_crashes(client, live, scripted, model_name, gate, pool):
     asking = gate.before(call("memory_insert", label="human", new_string="x"))
     rule = {"type": "requires_approval", "tool_name": "memory_insert"}
-    agent = new_agent(client, scripted.script(model_name, asking, say("done")), tool_rules=[rule])
+    slow = Gate()
+    script = scripted.script(model_name, asking, say("no"), slow.before(say("lost")), say("done"))
+    agent = new_agent(client, script, tool_rules=[rule])
     first = pool.submit(send, client, agent.id, "ask first")
     assert gate.reached.wait(5)
     in_line = client.agents.messages.create_async(agent.id, input="and then")
@@ -256,6 +258,9 @@ def test_a_message_in_line_outlives_any_number_of_crashes(client, live, scripted
         assert client.runs.retrieve(in_line.id).status == "created"
     word = {"type": "approval", "tool_call_id": request.tool_call.tool_call_id, "approve": False}
     client.agents.messages.create(agent.id, messages=[{"type": "approval", "approvals": [word]}])
+    assert slow.reached.wait(15)
+    live.crash(in_line.id)  # the first time that it is worked on: no reason to give it up
+    live.take_over()
     until(lambda: client.runs.retrieve(in_line.id).status == "completed")
     assert history(client, agent.id)[-2:] == [("user", "and then"), ("agent", "done")]
     check_told(scripted, model_name)

@@ -86,7 +86,7 @@ class Worker:
             live.stop.request()
         if request is not None and run.status == "created":  # it cannot be what killed anything
             begin: Begin = partial(self._in_line, asked, run, hold, live.stop, record)
-        elif request is None or hold.attempt > MOST_ATTEMPTS:
+        elif request is None or hold.attempt - request.get("begun", 1) >= MOST_ATTEMPTS:
             begin = partial(_give_up, hold)
         else:
             begin = partial(self._as_it_stood, asked, run, hold, live.stop)
