@@ -211,3 +211,40 @@ def test_another_process_cancels_within_half_a_second(pair: tuple[LiveServer, Li
         assert time.monotonic() - began < 2  # half a second, and room for a loaded machine
         reader.frames()
     assert there.agents.messages.create(agent.id, input="hi").messages[0].content == "back"
+
+
+def test_a_line_is_one_for_all_servers_of_a_database(pair: tuple[LiveServer, LiveServer], pool: Any) -> None:
+    one, two = pair
+    here, there = (Letta(base_url=server.url, max_retries=0) for server in pair)
+    agent = here.agents.create(model="scripted/stuck", memory_blocks=[])
+    with (
+        httpx.Client(base_url=one.url, timeout=20) as near,
+        httpx.Client(base_url=two.url, timeout=20) as far,
+    ):
+        reader = Reader(near, agent.id)
+        assert reader.first.wait(5)
+
+        def say_there(text: str, strategy: str) -> Any:
+            message = {"role": "user", "content": text, "otid": text}
+            body = {"messages": [message], "multitask_strategy": strategy}
+            return pool.submit(far.post, f"/v1/agents/{agent.id}/messages", json=body)
+
+        def waiting() -> list[str]:
+            return [run.id for run in here.runs.list(agent_id=agent.id, statuses=["created"])]
+
+        withdrawn = say_there("withdrawn", "enqueue")
+        (run_id,) = until(waiting)
+        assert here.agents.messages.cancel(agent.id, run_ids=[run_id]) == {run_id: "cancelled"}
+        assert withdrawn.result(5).json()["stop_reason"]["stop_reason"] == "cancelled"
+        listening = say_there("listen", "interrupt")
+        reader.frames()
+        assert listening.result(10).json()["messages"][0]["content"] == "back"
+        again = [{"role": "user", "content": "listen", "otid": "listen"}]
+        repeated = near.post(f"/v1/agents/{agent.id}/messages", json={"messages": again}).json()
+    assert repeated["messages"] == listening.result().json()["messages"]
+    said = [
+        m.content
+        for m in there.agents.messages.list(agent.id, order="asc")
+        if m.message_type == "user_message"
+    ]
+    assert said == ["hi", "listen"]

@@ -267,3 +267,21 @@ def test_what_waits_for_approval_waits_through_a_restart(dialect, tmp_path):
         assert answer.messages[-1].content == "Noted."
         assert "Called Ann." in client.agents.blocks.retrieve("human", agent_id=agent.id).value
     remove()
+
+
+def test_a_run_that_no_process_survives_is_given_up_and_the_next_message_works(
+    client, live, scripted, model_name, gate, pool
+):
+    deadly = [Gate() for _ in range(3)]
+    replies = [each.before(say("never")) for each in deadly]
+    agent = new_agent(client, scripted.script(model_name, *replies, say("back")))
+    pool.submit(send, client, agent.id, "a")
+    for each in deadly:
+        assert each.reached.wait(5)
+        live.crash(run_of(client, agent.id))
+        live.take_over()
+    until(lambda: status_of(client, agent.id) == ["failed"])
+    assert "3 times" in client.runs.list(agent_id=agent.id).items[0].metadata["error"]["message"]
+    assert send(client, agent.id, "b").messages[0].content == "back"
+    for each in deadly:
+        each.opened.set()
