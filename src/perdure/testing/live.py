@@ -16,6 +16,7 @@ from perdure.kit.clock import now
 from perdure.runs.leases import OPEN
 from perdure.runs.tables import runs
 from perdure.server.app import create_app
+from perdure.server.transport import Protocol
 from perdure.testing.scripted import ScriptedModel
 
 PATIENCE = 30.0
@@ -64,16 +65,19 @@ def _orphan(conn: Connection, run_id: str) -> None:
 def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
     """Serve on a free loopback port until the generator is closed; `scripted/…` are its models."""
     app = create_app(settings, static={"scripted": scripted})
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, ws="none", timeout_keep_alive=75)
-    )
+    config = uvicorn.Config(app, http=Protocol, port=0, log_config=None, ws="none", timeout_keep_alive=75)
+    server = uvicorn.Server(config)
     loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
         await server.serve()
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()), name="live-server", daemon=True)
+    def run() -> None:
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:  # as `perdure serve`
+            runner.run(main())
+
+    thread = threading.Thread(target=run, name="live-server", daemon=True)
     thread.start()
     while not server.started:
         if not thread.is_alive():
