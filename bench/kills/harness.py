@@ -110,7 +110,7 @@ class Harness:
             self.tally.faults += [*faults, *(await standing(http, caller, history) if faults else ())]
 
     async def _ended(self, http: httpx.AsyncClient, caller: Caller) -> None:
-        """No run of an agent is left open."""
+        """No run of an agent is left open, but in line behind calls that wait for a word: they get it."""
         url = f"{caller.urls[0]}/v1/runs/?agent_id={caller.ledger.agent_id}&active=true"
         first, began = True, time.monotonic()
         while at_work := (await http.get(url)).raise_for_status().json():
@@ -121,6 +121,7 @@ class Harness:
                 told = await standing(http, caller, history)
                 self.tally.faults += [f"runs without an end: {[run['id'] for run in at_work]}", *told]
                 return
+            await caller.decide()
             await asyncio.sleep(0.05)
         if not first:
             self.tally.slowest_end = max(self.tally.slowest_end, time.monotonic() - began)
