@@ -19,7 +19,7 @@ from bench.processes import Child
 from bench.soak.samples import Sample, take, trend
 from bench.soak.server import FILE
 
-WARM_UP = 0.25  # of the whole time
+WARM_UP = 0.4  # of the whole time: caches fill until then
 SAMPLES = 60
 RESET = 20  # messages until an agent's context is emptied: it would grow for ever
 

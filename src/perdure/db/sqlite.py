@@ -24,7 +24,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "foreign_keys=ON",
     "busy_timeout=10000",
-    "cache_size=-16384",
+    "cache_size=-8192",
     "temp_store=MEMORY",
 )
 
