@@ -24,7 +24,7 @@ def spans_of(
         run,
         "run",
         begun,
-        run.total_duration_ns or (ended - begun if ended else 0),
+        max(ended - begun, 0) if ended else 0,  # the work alone, `total_duration_ns`, begins later
         status="Error" if run.status == "failed" else "Ok" if ended else "Unset",
         words=(run.error or {}).get("message", ""),
         attributes={"run.id": run.id, "run.status": run.status, "run.stop_reason": run.stop_reason},
