@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from letta_client import Letta
+from tests.chat.conftest import until
 from tests.conftest import LiveServer, serve
 
 from perdure.config import Settings
@@ -34,7 +35,7 @@ def letta(real: LiveServer) -> Iterator[Letta]:
 
 def new_agent(letta: Letta) -> str:
     """A plain prompt and no tools: this model has no place for either."""
-    model = next(m.handle for m in letta.models.list() if m.handle.startswith("llama/"))
+    model = until(lambda: [m.handle for m in letta.models.list() if m.handle.startswith("llama/")])[0]
     settings = {"provider_type": "openai", "max_output_tokens": 24, "temperature": 0}
     return letta.agents.create(
         model=model, system="You are brief.", include_base_tools=False, model_settings=settings
