@@ -16,6 +16,14 @@ from perdure.testing.model_server import ModelServer
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "PERDURE_MODELS_DETECT": "false", "PYTHONIOENCODING": "utf-8"}
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """What shells start in the background ignores interrupts, and so would its children."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def start(tmp_path: Path, **options):
     temporary = tmp_path / "tmp"
     temporary.mkdir(exist_ok=True)
