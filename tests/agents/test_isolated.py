@@ -4,37 +4,13 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.memory.mind import block_row
 
 from perdure.agents.isolated import IsolatedBlock, shadowed
-from perdure.kit.clock import now
 from perdure.memory.store import BlockRow
 
 LABELS = ["human", "persona", "task", "notes"]
-BLOCK = BlockRow(
-    id="",
-    organization_id="",
-    label="",
-    value="",
-    limit=10,
-    description=None,
-    read_only=False,
-    metadata={},
-    tags=[],
-    hidden=False,
-    is_template=False,
-    template_name=None,
-    template_id=None,
-    base_template_id=None,
-    deployment_id=None,
-    entity_id=None,
-    preserve_on_migration=False,
-    project_id=None,
-    created_by=None,
-    updated_by=None,
-    version=1,
-    created_at=now(),
-    updated_at=now(),
-)
+BLOCK = block_row()
 LABEL_LISTS = st.lists(st.sampled_from(LABELS), unique=True)
 
 

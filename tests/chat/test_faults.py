@@ -3,36 +3,11 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from letta_client import Letta
-
-from perdure.testing.model_server import ModelServer
-
-FORMATS = {
-    "chat": ("openai", "gpt-4o-mini"),
-    "responses": ("openai", "gpt-5-mini"),
-    "anthropic": ("anthropic", "claude-haiku-4-5"),
-}
-
-
-@pytest.fixture(scope="module")
-def models() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture(params=FORMATS)
-def handle(request: pytest.FixtureRequest, http: httpx.Client, models: ModelServer) -> str:
-    """A model behind one of the wire formats, through a provider made over the API."""
-    provider_type, model = FORMATS[request.param]
-    name = f"served-{uuid.uuid4().hex[:8]}"
-    body = {"name": name, "provider_type": provider_type, "api_key": "secret-1", "base_url": models.url}
-    http.post("/v1/providers/", json=body).raise_for_status()
-    return f"{name}/{model}"
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """The body of a call that is not made is the body of the call that is made."""
 
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,28 +9,12 @@ from letta_client import Letta
 from perdure.testing.model_server import ModelServer
 from perdure.testing.scripted import ScriptedModel, call, say
 
-FORMATS = {
-    "chat": ("openai", "gpt-4o-mini"),
-    "responses": ("openai", "gpt-5-mini"),
-    "anthropic": ("anthropic", "claude-haiku-4-5"),
-}
 
-
-@pytest.fixture(scope="module")
-def models() -> Iterator[ModelServer]:
-    with ModelServer() as server:
-        yield server
-
-
-@pytest.fixture(params=FORMATS)
-def served(request: pytest.FixtureRequest, http: httpx.Client, client: Letta, models: ModelServer) -> str:
+@pytest.fixture
+def served(client: Letta, handle: str) -> str:
     """An agent behind one of the wire formats that are ours."""
-    provider_type, model = FORMATS[request.param]
-    name = f"served-{uuid.uuid4().hex[:8]}"
-    body = {"name": name, "provider_type": provider_type, "api_key": "secret-1", "base_url": models.url}
-    http.post("/v1/providers/", json=body).raise_for_status()
     block = {"label": "human", "value": "Likes tea."}
-    return client.agents.create(model=f"{name}/{model}", memory_blocks=[block]).id
+    return client.agents.create(model=handle, memory_blocks=[block]).id
 
 
 def preview(http: httpx.Client, agent_id: str, **body: Any) -> Any:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from tests.memory.mind import new_agent
+from tests.runs.rows import MINE, run_of
 from tests.runs.test_live import talk
-from tests.runs.test_store import MINE, run_of
 
 from perdure.chat.tail import HandedOver, Pace, Tails
 from perdure.db.notify import Listener

@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from sqlalchemy.util import await_only
-from tests.runs.test_store import MINE, OTHER, run_of, step_of
+from tests.runs.rows import MINE, OTHER, run_of, step_of
 
 from perdure.agents import store as agents
 from perdure.agents.store import AgentNotFound

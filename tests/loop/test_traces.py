@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 import pytest
-from tests.runs.test_store import MINE, run_of, step_of
+from tests.runs.rows import MINE, run_of, step_of
 
 from perdure.loop.traces import TraceLog
 from perdure.providers.base import Exchange

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.runs.test_store import run_of
+from tests.runs.rows import run_of
 
 from perdure.agents import store as agents
 from perdure.content.parts import Text, text_of

@@ -12,6 +12,7 @@ from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
 from perdure.memory import store
+from perdure.memory.store import BlockRow
 from perdure.tenancy.actor import Actor
 from perdure.tools.base import ToolContext
 from perdure.tools.dispatch import Dispatcher
@@ -84,3 +85,26 @@ async def new_agent(db: Database, actor: Actor) -> str:
     )
     await db.write(agents.insert_agent, row)
     return row.id
+
+
+def block_row(**values: Any) -> BlockRow:
+    """A block as it is stored, with these values."""
+    at = now()
+    nothing: dict[str, Any] = dict.fromkeys(BlockRow.__dataclass_fields__)
+    fixed: dict[str, Any] = {
+        "id": "block-1",
+        "organization_id": "org-1",
+        "label": "human",
+        "value": "",
+        "limit": 100,
+        "read_only": False,
+        "metadata": {},
+        "tags": [],
+        "hidden": False,
+        "is_template": False,
+        "preserve_on_migration": False,
+        "version": 1,
+        "created_at": at,
+        "updated_at": at,
+    }
+    return BlockRow(**{**nothing, **fixed, **values})

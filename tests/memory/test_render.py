@@ -4,37 +4,12 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.memory.mind import block_row
 
-from perdure.kit.clock import now
 from perdure.memory.render import number_lines, render_blocks
 from perdure.memory.store import BlockRow
 
-MOMENT = now()
-HUMAN = BlockRow(
-    id="block-1",
-    organization_id="org-1",
-    label="human",
-    value="Ada\nLikes tea",
-    limit=100,
-    description="Who I talk with.",
-    read_only=False,
-    metadata={},
-    tags=[],
-    hidden=False,
-    is_template=False,
-    template_name=None,
-    template_id=None,
-    base_template_id=None,
-    deployment_id=None,
-    entity_id=None,
-    preserve_on_migration=False,
-    project_id=None,
-    created_by=None,
-    updated_by=None,
-    version=1,
-    created_at=MOMENT,
-    updated_at=MOMENT,
-)
+HUMAN = block_row(value="Ada\nLikes tea", description="Who I talk with.")
 blocks = st.lists(
     st.builds(
         replace,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from tests.runs.rows import MINE, run_of
 from tests.runs.test_leases import GONE
-from tests.runs.test_store import MINE, run_of
 
 from perdure.kit.clock import now
 from perdure.runs import leases, store

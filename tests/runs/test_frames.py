@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.memory.mind import new_agent
-from tests.runs.test_store import MINE, OTHER, run_of
+from tests.runs.rows import MINE, OTHER, run_of
 
 from perdure.kit.clock import now
 from perdure.messages import store as messages
@@ -15,18 +15,6 @@ from perdure.runs.leases import Hold, RunEnd
 
 def rows(*numbers: int) -> list[FrameRow]:
     return [FrameRow(number, f'{{"seq_id":{number}}}') for number in numbers]
-
-
-@pytest.fixture
-def db(shared_database):
-    return shared_database
-
-
-@pytest.fixture
-async def run(db, actor, agent_id):
-    made = run_of(actor, agent_id)
-    await db.write(leases.claim, made, MINE)
-    return made
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from tests.runs.test_store import MINE, OTHER, run_of, step_of, steps_of, stored
+from tests.runs.rows import MINE, OTHER, run_of, steps_of, stored
 
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
@@ -17,20 +17,6 @@ from perdure.runs.store import RunRow
 from perdure.runs.tables import runs
 
 GONE = Lease("gone:1", -1)
-
-
-@pytest.fixture
-def db(shared_database):
-    return shared_database
-
-
-@pytest.fixture
-async def run(db, actor, agent_id) -> RunRow:
-    """A run at work under my lease, with a step."""
-    made = run_of(actor, agent_id)
-    await db.write(leases.claim, made, MINE)
-    await db.write(store.insert_step, step_of(made))
-    return made
 
 
 async def test_a_thread_has_one_run_at_a_time(db, actor, agent_id, run):

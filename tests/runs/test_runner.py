@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import select
-from tests.runs.test_store import run_of
+from tests.runs.rows import run_of
 
 from perdure.runs import leases
 from perdure.runs.leases import Hold, Lease, RunEnd

@@ -5,9 +5,9 @@ import logging
 from datetime import timedelta
 
 import pytest
+from tests.runs.rows import MINE, OTHER
 from tests.runs.test_live import talk
 from tests.runs.test_runner import Flaky
-from tests.runs.test_store import MINE, OTHER, run_of
 
 from perdure.runs import frames, leases, spill
 from perdure.runs.leases import Hold, RunEnd
@@ -18,13 +18,6 @@ from perdure.runs.spill import Spill
 @pytest.fixture
 def db(shared_database):
     return Flaky(shared_database)
-
-
-@pytest.fixture
-async def run(db, actor, agent_id):
-    made = run_of(actor, agent_id)
-    await db.write(leases.claim, made, MINE)
-    return made
 
 
 @pytest.fixture

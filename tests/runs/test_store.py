@@ -4,64 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tests.runs.rows import MINE, run_of, step_of, steps_of
 
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
-from perdure.kit.ids import new_id
 from perdure.kit.paging import Page
 from perdure.runs import leases, store
-from perdure.runs.leases import Hold, Lease, RunEnd
+from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.lists import RunFilter, StepFilter, list_runs, list_steps
 from perdure.runs.store import (
     RunNotFound,
-    RunRow,
     StepNotFound,
-    StepRow,
     Tokens,
 )
 from perdure.tenancy.actor import Actor
-
-MINE, OTHER = Lease("me:1", 30), Lease("you:1", 30)
-
-
-def run_of(actor: Actor, agent_id: str, **values: Any) -> RunRow:
-    fixed = {"status": "running", "background": False, "created_at": now(), "metadata": {"run_type": "x"}}
-    return RunRow(new_id("run"), actor.organization_id, agent_id, agent_id, **{**fixed, **values})
-
-
-def step_of(run: RunRow, **values: Any) -> StepRow:
-    fixed: dict[str, Any] = {
-        "provider_name": "scripted",
-        "provider_category": "base",
-        "model": "m",
-        "model_handle": "scripted/m",
-        "context_window_limit": 1000,
-        "status": "pending",
-        "created_at": now(),
-    }
-    return StepRow(new_id("step"), run.organization_id, run.id, run.agent_id, **{**fixed, **values})
-
-
-@pytest.fixture
-def db(shared_database):
-    return shared_database
-
-
-@pytest.fixture
-async def run(db, actor, agent_id) -> RunRow:
-    """A run at work under my lease, with a step."""
-    made = run_of(actor, agent_id)
-    await db.write(leases.claim, made, MINE)
-    await db.write(store.insert_step, step_of(made))
-    return made
-
-
-async def stored(db, actor, run) -> RunRow:
-    return await db.read(store.get, actor, run.id)
-
-
-async def steps_of(db, actor, run) -> list[StepRow]:
-    return await db.read(list_steps, actor, Page(order="asc"), StepFilter(run_id=run.id))
 
 
 async def test_runs_are_chosen_by_what_they_are(db, actor, agent_id):

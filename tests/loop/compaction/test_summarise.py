@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.loop.compaction.test_cut import row
-from tests.runs.test_store import run_of
+from tests.runs.rows import run_of
 
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.content.parts import Text, text_of
