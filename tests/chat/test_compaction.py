@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from letta_client import APIStatusError, Letta
-from tests.chat.conftest import Gate
+from tests.chat.conftest import Gate, until
 
 from perdure.content.parts import calls_of, returns_of, text_of
 from perdure.loop.measure import size_of
@@ -447,3 +447,32 @@ def test_the_prompt_tells_how_much_is_out_of_view(client: Letta, agent_with: Any
     fill(client, agent.id, 12)
     assert "- 0 previous messages" in mind.asked[0].system
     assert "- 0 previous messages" not in mind.asked[-1].system
+
+
+def test_what_it_took_to_make_room_counts_towards_no_limit_after_a_crash_either(
+    client, live, agent_with, gate, pool
+) -> None:
+    class Worker(Mind):
+        worked = 0
+
+        def answer(self) -> Reply:
+            if not self.summarised:
+                return super().answer()
+            edit = call("core_memory_append", label="human", content="x")
+            self.worked += 1
+            return [edit, gate.before(say("never")), edit, say("done")][self.worked - 1]
+
+    mind = Worker()
+    block = [{"label": "human", "value": ""}]
+    agent = agent_with(mind, memory_blocks=block, tools=["core_memory_append"])
+    fill(client, agent.id, 7)
+    assert not mind.summarised
+    text = WORDS * 5
+    sent = pool.submit(client.agents.messages.create, agent.id, input=text, max_steps=3)
+    assert gate.reached.wait(5), sent.result(5)
+    run = client.runs.list(agent_id=agent.id).items[0]
+    live.crash(run.id)
+    live.take_over()
+    until(lambda: client.runs.retrieve(run.id).completed_at)
+    assert client.runs.retrieve(run.id).stop_reason == "end_turn"
+    assert (len(mind.summarised), len(mind.alerted)) == (1, 1)

@@ -192,8 +192,16 @@ async def test_a_server_that_starts_takes_up_the_runs_of_its_earlier_life_at_onc
 async def test_a_run_that_was_let_go_is_taken_up_by_the_next_who_looks(db, actor, agent_id, run):
     await db.write(leases.release, MINE, [run.id])
     assert await db.read(leases.has_orphans)
-    taken = await db.write(leases.take_over, OTHER)
-    assert run.id in [t.run.id for t in taken]
+    (taken,) = [t.run for t in await db.write(leases.take_over, OTHER) if t.run.id == run.id]
+    assert (taken.attempt, taken.crashes) == (2, 0)
+
+
+async def test_only_a_run_at_work_can_have_killed_its_process(db, actor, agent_id):
+    lost = run_of(actor, agent_id)
+    await db.write(leases.claim, lost, GONE)
+    queued = await in_line(db, actor, agent_id, lease=GONE, seconds=1)
+    taken = {t.run.id: t.run.crashes for t in await db.write(leases.take_over, MINE)}
+    assert (taken[lost.id], taken[queued.id]) == (1, 0)
 
 
 async def test_a_silent_run_whose_end_was_asked_for_ends(db, actor, agent_id):

@@ -68,7 +68,7 @@ class Preparer:
             drafts=asked.drafts,
             reply=asked.reply,
             assumed=agent,
-            request=asked.stored(begun=hold.attempt if hold else 1),
+            request=asked.stored(),
             asked_since=self.env.asked_since(),
         )
         return Prepared(place, model, new)

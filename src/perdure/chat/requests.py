@@ -38,13 +38,12 @@ class Asked:
     drafts: tuple[Draft, ...] = ()
     reply: Reply | None = None
 
-    def stored(self, *, waiting: bool = False, begun: int = 1) -> dict[str, Any]:
-        """As plain values; with its messages as long as they wait, then the attempt that said them."""
+    def stored(self, *, waiting: bool = False) -> dict[str, Any]:
+        """As plain values; with its messages as long as they wait to be said."""
         kept: dict[str, Any] = {
             "user_id": self.actor.user_id,
             "options": self.options.model_dump(mode="json", exclude_unset=True),
             "delivery": asdict(self.delivery),
-            "begun": begun,
         }
         if waiting:
             kept["drafts"] = [_stored_draft(draft) for draft in self.drafts]

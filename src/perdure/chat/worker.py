@@ -32,7 +32,7 @@ from perdure.runs.store import RunRow, Tokens
 
 log = logging.getLogger(__name__)
 
-MOST_ATTEMPTS = 3
+MOST_CRASHES = 3
 LOOK_SECONDS = 0.25  # how soon the first in line sees that another process is done with the thread
 GLANCE_SECONDS = 5.0  # the same for those behind it, who are told in their turn
 Begin = Callable[[], Awaitable[Turn | None]]
@@ -84,10 +84,10 @@ class Worker:
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
-        if request is not None and run.status == "created":  # it cannot be what killed anything
-            begin: Begin = partial(self._in_line, asked, run, hold, live.stop, record)
-        elif request is None or hold.attempt - request.get("begun", 1) >= MOST_ATTEMPTS:
-            begin = partial(_give_up, hold)
+        if request is None or run.crashes >= MOST_CRASHES:
+            begin: Begin = partial(_give_up, run)
+        elif run.status == "created":
+            begin = partial(self._in_line, asked, run, hold, live.stop, record)
         else:
             begin = partial(self._as_it_stood, asked, run, hold, live.stop)
         return self._drive(live, asked, run, hold, begin, record)
@@ -123,6 +123,7 @@ class Worker:
             progress=stood.progress,
             tokens=stood.tokens,
             steps=stood.steps,
+            further_steps=stood.further_steps,
         )
 
     async def _in_line(
@@ -176,7 +177,7 @@ class Worker:
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
         resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
         progress = Progress(history=called_in(resumed.state.context, run.id))
-        stood = Stood(progress, resumed.tokens, resumed.steps)
+        stood = Stood(progress, resumed.tokens, resumed.steps, resumed.further_steps)
         return self._turn(asked, prepared, resumed.state, stop, stood)
 
     def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
@@ -231,6 +232,7 @@ class Stood:
     progress: Progress = field(default_factory=Progress)
     tokens: Tokens = field(default_factory=Tokens)
     steps: int = 0
+    further_steps: int = 0
 
 
 async def _frames(asked: Asked, run: RunRow, begin: Begin, record: Record | None) -> Frames:
@@ -261,5 +263,5 @@ async def _last_frames(last: Sequence[NewFrame], record: Record | None) -> Frame
         record.stored()
 
 
-async def _give_up(hold: Hold) -> Turn | None:
-    raise GivenUp(f"The server stopped while it worked on this run, {hold.attempt - 1} times.")
+async def _give_up(run: RunRow) -> Turn | None:
+    raise GivenUp(f"The server stopped while it worked on this run, {run.crashes} times.")

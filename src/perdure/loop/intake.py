@@ -142,16 +142,18 @@ def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resum
     context = messages.context(conn, thread.id)
     settlement = reopened(context, repeatable)
     state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
-    spent = runs.tokens_of(conn, new.run.id)
-    return Resumed(state, len(spent), sum(spent, Tokens()))
+    taken = runs.steps_taken(conn, new.run.id)
+    aside = sum(beside for _, beside in taken)
+    return Resumed(state, len(taken) - aside, aside, sum((spent for spent, _ in taken), Tokens()))
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A turn as it stood: its state, the steps it has taken and what they cost."""
+    """A turn as it stood: its state, the steps it has taken, those beside it, and what all of them cost."""
 
     state: TurnState
     steps: int
+    further_steps: int
     tokens: Tokens
 
 

@@ -95,6 +95,7 @@ def save_step(conn: Connection, step: StepRow) -> None:
         tools_ns=step.tools_ns,
         ttft_ns=step.ttft_ns,
         step_ns=step.step_ns,
+        aside=step.aside,
         completed_at=step.completed_at,
     )
 

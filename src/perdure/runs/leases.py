@@ -9,7 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    bindparam,
+    case,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from perdure.db.clock import present, seconds_from_now
 from perdure.db.prepared import Prepared
@@ -29,6 +40,7 @@ BUSY = (
 )
 # As text, so that both databases see that the partial index applies.
 OPEN: ColumnElement[Any] = literal_column("runs.status IN ('created', 'running')")
+AT_WORK = case((runs.c.status == "running", 1), else_=0)  # a run in line cannot be what killed anything
 IS_SILENT = runs.c.lease_expires <= present()
 EXPIRY = seconds_from_now("lease_seconds")
 INSERT_RUN = Prepared(insert(runs).values(lease_expires=EXPIRY))
@@ -220,11 +232,11 @@ def renew(conn: Connection, lease: Lease, ids: Sequence[str]) -> set[str]:
 
 
 def release(conn: Connection, lease: Lease, ids: Sequence[str]) -> None:
-    """Let others take these runs over at once."""
+    """Let others take these runs over at once; that they do so is not told as a crash."""
     conn.execute(
         update(runs)
         .where(runs.c.id.in_(ids), OPEN, runs.c.lease_owner == lease.owner)
-        .values(lease_expires=present())
+        .values(lease_expires=present(), crashes=runs.c.crashes - AT_WORK)
     )
 
 
@@ -249,7 +261,12 @@ def take_over(
     taken = conn.execute(
         update(runs)
         .where(runs.c.id.in_(list(conn.execute(oldest).scalars())), OPEN, gone)
-        .values(lease_owner=lease.owner, lease_expires=EXPIRY, attempt=runs.c.attempt + 1)
+        .values(
+            lease_owner=lease.owner,
+            lease_expires=EXPIRY,
+            attempt=runs.c.attempt + 1,
+            crashes=runs.c.crashes + AT_WORK,
+        )
         .returning(*runs.c),
         {"lease_seconds": lease.seconds},
     )

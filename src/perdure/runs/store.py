@@ -85,7 +85,8 @@ class RunRow:
     callback_sent_at: datetime | None = None
     callback_status_code: int | None = None
     callback_error: str | None = None
-    attempt: int = 1  # how often a process has begun to work on it
+    attempt: int = 1  # how often a process has had it
+    crashes: int = 0  # how often a process died while it worked on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,7 @@ class StepRow:
     error_data: Mapping[str, Any] | None = None
     feedback: Literal["positive", "negative"] | None = None
     tags: Sequence[str] = field(default_factory=tuple[str, ...])
+    aside: bool = False  # taken to make room: it counts towards no limit
     model_ns: int | None = None
     tools_ns: int | None = None
     ttft_ns: int | None = None
@@ -161,10 +163,10 @@ def update_step(conn: Connection, step_id: str, **values: Any) -> None:
     UPDATE_STEP.later(conn, {"of": step_id, **storable(values)})
 
 
-def tokens_of(conn: Connection, run_id: str) -> list[Tokens]:
-    """What each answered step of a run has cost."""
-    query = select(steps.c.usage).where(steps.c.run_id == run_id, steps.c.usage.is_not(None))
-    return [Tokens(**usage) for usage in conn.execute(query).scalars()]
+def steps_taken(conn: Connection, run_id: str) -> list[tuple[Tokens, bool]]:
+    """What each answered step of a run has cost, and whether it was taken aside."""
+    query = select(steps.c.usage, steps.c.aside).where(steps.c.run_id == run_id, steps.c.usage.is_not(None))
+    return [(Tokens(**row.usage), row.aside) for row in conn.execute(query)]
 
 
 def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:

@@ -92,7 +92,7 @@ class Compactor:
         if answer is None:
             return
         drafts = await self._obeyed(answer, alert, tools)
-        self.step = done(self.step, "success")
+        self.step = replace(done(self.step, "success"), aside=True)
         following = new_step(self.order.run, self.order.model, self.step.context_window_limit)
         self.state, rows = await self.env.db.write(save.save_aside, self.state, self.step, drafts, following)
         self.step = following

@@ -146,7 +146,7 @@ async def summarise(
     why, failed = "", None
     for model in await _models(env, order, state, settings):
         writer = _summariser(order, state, plan, settings, model)
-        step = new_step(order.run, model, writer.window)
+        step = replace(new_step(order.run, model, writer.window), aside=True)
         try:
             async with asyncio.timeout(env.summaries.seconds):
                 text = await _written(writer, order, state, plan, settings)
