@@ -4,14 +4,13 @@ from contextlib import suppress
 
 from fastapi import APIRouter
 
-from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
+from perdure.agents.conversations.place import ThreadName, find, thread_of
 from perdure.chat.routes import CurrentSender
 from perdure.chat.schemas import CompactionRequest, CompactionResponse, ConversationCompactionRequest
 from perdure.chat.send import Sender
 from perdure.chat.stream import final
-from perdure.kit.clock import now
 from perdure.kit.errors import Conflict
-from perdure.kit.ids import AgentId, new_id
+from perdure.kit.ids import AgentId
 from perdure.loop.compaction.rest import Shrinking, Shrunk, begin, shrink
 from perdure.loop.order import Order
 from perdure.loop.stops import error_of
@@ -20,7 +19,7 @@ from perdure.runs.leases import Hold, LeaseLost, RunEnd
 from perdure.runs.live import LiveRun
 from perdure.runs.runner import Frames, OnFailure
 from perdure.runs.stop import Stop, Stopped
-from perdure.runs.store import RunRow
+from perdure.runs.store import open_run
 from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1", tags=["messages"])
@@ -62,7 +61,8 @@ async def compact(
     db = sender.env.db
     place = await db.read(find, actor, thread_id)
     model = await sender.models.resolve(actor, place.agent.model)
-    order = Order(_run(actor, place), model, max_steps=1)
+    run = open_run(actor, place.agent.id, thread_id, place.conversation_id, run_type=RUN_TYPE)
+    order = Order(run, model, max_steps=1)
     named = body.compaction_settings.named() if body.compaction_settings else {}
     work = await db.write(begin, sender.env, actor, order, named)
     if isinstance(work, Shrunk):
@@ -75,20 +75,6 @@ async def compact(
     except Exception as error:
         raise final(error) from error
     return response
-
-
-def _run(actor: Actor, place: Place) -> RunRow:
-    return RunRow(
-        id=new_id("run"),
-        organization_id=actor.organization_id,
-        agent_id=place.agent.id,
-        thread_id=place.thread_id,
-        conversation_id=place.conversation_id,
-        status="running",
-        background=False,
-        created_at=now(),
-        metadata={"run_type": RUN_TYPE},
-    )
 
 
 async def _frames(sender: Sender, order: Order, work: Shrinking, stop: Stop) -> Frames:

@@ -1,14 +1,12 @@
 """Makes requests ready to be accepted: where they belong, their model, their run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from perdure.agents.conversations.place import Place, find
 from perdure.agents.model_settings import context_window
 from perdure.chat.callbacks import checked
 from perdure.chat.requests import Asked
 from perdure.chat.schemas import ClientTool, TurnOptions
-from perdure.kit.clock import now
-from perdure.kit.ids import new_id
 from perdure.loop.intake import Intake
 from perdure.loop.order import Environment, new_step
 from perdure.loop.skills import Skill, available_skills
@@ -16,7 +14,7 @@ from perdure.providers.base import ToolSpec
 from perdure.providers.catalog import Models
 from perdure.providers.entries import ResolvedModel
 from perdure.runs.leases import Hold
-from perdure.runs.store import RunRow
+from perdure.runs.store import RunRow, open_run
 from perdure.tenancy.actor import Actor
 
 MOST_SEEN = 10_000
@@ -76,19 +74,15 @@ class Preparer:
 
 def new_run(asked: Asked, place: Place) -> RunRow:
     """A run about to be claimed."""
-    options, began, callback_url = asked.options, now(), checked(asked.delivery.callback_url)
-    return RunRow(
-        id=new_id("run"),
-        organization_id=asked.actor.organization_id,
-        agent_id=place.agent.id,
-        thread_id=place.thread_id,
-        conversation_id=place.conversation_id,
-        status="running",
+    options, callback_url = asked.options, checked(asked.delivery.callback_url)
+    run = open_run(
+        asked.actor, place.agent.id, place.thread_id, place.conversation_id, run_type=asked.delivery.run_type
+    )
+    return replace(
+        run,
         background=asked.delivery.background,
-        created_at=began,
         callback_url=callback_url,
-        callback_due=began if callback_url else None,
-        metadata={"run_type": asked.delivery.run_type},
+        callback_due=run.created_at if callback_url else None,
         request_config={
             "use_assistant_message": options.use_assistant_message,
             "assistant_message_tool_name": options.assistant_message_tool_name,

@@ -8,8 +8,6 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from sqlalchemy import Connection
 
-from perdure.agents import store as agents
-from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
@@ -22,7 +20,7 @@ from perdure.kit.errors import InvalidArgument
 from perdure.kit.ids import AgentId, new_id
 from perdure.loop.asking import ask
 from perdure.loop.decide import Progress
-from perdure.loop.intake import opening
+from perdure.loop.intake import loaded, opening
 from perdure.loop.state import TurnState
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
@@ -83,16 +81,8 @@ def foresee(
     if agent.message_buffer_autoclear:
         context = context[:1]
     _, first = opening(context, None, "", "", asked_since)
-    return TurnState(
-        hold=NOBODY,
-        provider_type=provider_type,
-        actor=actor,
-        agent=agent,
-        thread=thread,
-        tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, provider_type, save=False),
-        context=(*context, *(_unsaid(place, draft) for draft in (*first, *drafts))),
-    )
+    context += [_unsaid(place, draft) for draft in (*first, *drafts)]
+    return loaded(conn, actor, NOBODY, provider_type, agent, thread, context, save=False)
 
 
 def _unsaid(place: Place, draft: Draft) -> MessageRow:

@@ -1,13 +1,13 @@
 """Finds runs whose process is gone, and goes on with them."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 
 from perdure.chat.worker import Worker
+from perdure.kit.repeat import repeat
 from perdure.runs.leases import Taken
 
-log = logging.getLogger(__name__)
+FAILED = "interrupted runs could not be looked for"
 
 
 class Takeover:
@@ -22,18 +22,11 @@ class Takeover:
         """Go on with what an earlier life of this server left, then keep looking."""
         for taken in self._found:
             self._worker.go_on(taken)
-        self._task = asyncio.create_task(self._watch(), name="takeover")
+        look = repeat(self._worker.env.lease.seconds / 3, self._worker.take_over, FAILED)
+        self._task = asyncio.create_task(look, name="takeover")
 
     async def close(self) -> None:
         """Stop looking."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self._worker.env.lease.seconds / 3)
-            try:
-                await self._worker.take_over()
-            except Exception:
-                log.warning("could not look for interrupted runs; trying again", exc_info=True)

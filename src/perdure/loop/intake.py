@@ -200,8 +200,10 @@ def loaded(
     context: Sequence[MessageRow],
     settlement: Settlement | None = None,
     answered: int = 0,
+    *,
+    save: bool = True,
 ) -> TurnState:
-    """What a turn works with, once its thread is ours."""
+    """What a turn works with, once its thread is ours; a prompt compiled anew is saved, or not."""
     left_out = strays_in(context)
     stored = _stored_prompt(thread, context)
     return TurnState(
@@ -211,7 +213,7 @@ def loaded(
         agent=agent,
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=stored),
+        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=stored, save=save),
         context=tuple(context),
         settlement=settlement,
         faults=Faults(answered, left_out) if answered or left_out else None,

@@ -27,10 +27,9 @@ from perdure.db.prepared import Prepared
 from perdure.db.rows import fields_of, picked
 from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, Unavailable
-from perdure.kit.ids import new_id
 from perdure.kit.text import storable
 from perdure.runs.frames import next_attempt
-from perdure.runs.store import RunRow, Status, fail_steps, status_of
+from perdure.runs.store import RunRow, Status, fail_steps, open_run, status_of
 from perdure.runs.tables import runs
 from perdure.tenancy.actor import Actor
 
@@ -131,15 +130,7 @@ def reserve(conn: Connection, actor: Actor, agent_id: str, thread_id: str, lease
 
     `store.delete_run` gives it back.
     """
-    claimed = RunRow(
-        id=new_id("run"),
-        organization_id=actor.organization_id,
-        agent_id=agent_id,
-        thread_id=thread_id,
-        status="running",
-        background=False,
-        created_at=now(),
-    )
+    claimed = open_run(actor, agent_id, thread_id)
     claim(conn, claimed, lease)
     return Hold(claimed.id, lease)
 

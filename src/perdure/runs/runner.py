@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 from perdure.db import Database
 from perdure.kit.errors import Unavailable
+from perdure.kit.repeat import repeat
 from perdure.runs import leases
 from perdure.runs.cancel import marked
 from perdure.runs.leases import Lease
@@ -17,6 +18,7 @@ from perdure.runs.spill import Spill
 log = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.25
+FAILED = "runs could not be looked after"
 
 Frames = AsyncGenerator[NewFrame, None]
 OnFailure = Callable[[Exception], Awaitable[Frames]]
@@ -44,8 +46,8 @@ class Runner:
     async def start(self) -> None:
         """Begin renewing leases, and looking for cancellations that came in elsewhere."""
         self._tasks = [
-            asyncio.create_task(self._repeat(self.lease.seconds / 3, self.renew), name="lease-heartbeat"),
-            asyncio.create_task(self._repeat(WATCH_SECONDS, self._obey), name="cancellations"),
+            asyncio.create_task(repeat(self.lease.seconds / 3, self.renew, FAILED), name="lease-heartbeat"),
+            asyncio.create_task(repeat(WATCH_SECONDS, self._obey, FAILED), name="cancellations"),
         ]
 
     async def close(self, patience: float = 5.0) -> None:
@@ -129,21 +131,13 @@ class Runner:
             await _copy(await on_failure(failure), live)
         live.finish(failure)
 
-    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Do this every so often while there are runs; a database that fails is asked again."""
-        while True:
-            await asyncio.sleep(seconds)
-            try:
-                if self.live:
-                    await work()
-            except Exception:
-                log.warning("runs could not be looked after; trying again", exc_info=True)
-
     async def renew(self) -> None:
         """Extend all leases; stop the runs that are not ours any more.
 
         Missing once is not enough: a run may be ending at this very moment.
         """
+        if not self.live:
+            return
         mine = set(self.live)
         lost = mine - await self.db.write(leases.renew, self.lease, list(mine))
         for run_id in lost & self._lost:
@@ -154,6 +148,8 @@ class Runner:
         self._lost = lost
 
     async def _obey(self) -> None:
+        if not self.live:
+            return
         self.cancel(await self.db.read(marked, self.lease, list(self.live)))
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from perdure.db import Database
 from perdure.kit.clock import now
+from perdure.kit.repeat import repeat
 from perdure.runs.frames import Batch, outlived, prune, spill
 from perdure.runs.live import LiveRun
 
@@ -14,6 +15,7 @@ log = logging.getLogger(__name__)
 FLUSH_SECONDS = 0.05
 RETRY_SECONDS = 1.0
 PRUNE_SECONDS = 600.0
+NOT_PRUNED = "old frames could not be removed"
 FOUND_AT_ONCE = 50
 
 
@@ -35,7 +37,7 @@ class Spill:
         """Begin storing and pruning."""
         self._tasks = [
             asyncio.create_task(self._flush_often(), name="spill"),
-            asyncio.create_task(self._prune_often(), name="prune-frames"),
+            asyncio.create_task(repeat(PRUNE_SECONDS, self.prune, NOT_PRUNED), name="prune-frames"),
         ]
 
     async def close(self) -> None:
@@ -85,14 +87,6 @@ class Spill:
                 self._news.set()
                 await asyncio.sleep(RETRY_SECONDS)
             await asyncio.sleep(FLUSH_SECONDS)
-
-    async def _prune_often(self) -> None:
-        while True:
-            await asyncio.sleep(PRUNE_SECONDS)
-            try:
-                await self.prune()
-            except Exception:
-                log.warning("old frames could not be removed; trying again", exc_info=True)
 
     async def prune(self) -> None:
         """Forget the frames of runs that ended long ago."""

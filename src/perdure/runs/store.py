@@ -89,6 +89,28 @@ class RunRow:
     crashes: int = 0  # how often a process died while it worked on it
 
 
+def open_run(
+    actor: Actor,
+    agent_id: str,
+    thread_id: str,
+    conversation_id: str | None = None,
+    *,
+    run_type: str | None = None,
+) -> RunRow:
+    """A run about to be claimed, in the foreground."""
+    return RunRow(
+        id=new_id("run"),
+        organization_id=actor.organization_id,
+        agent_id=agent_id,
+        thread_id=thread_id,
+        conversation_id=conversation_id,
+        status="running",
+        background=False,
+        created_at=now(),
+        metadata={"run_type": run_type} if run_type else None,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StepRow:
     """One call of a model and the tools it called."""
