@@ -8,7 +8,6 @@ from perdure.agents.compiled import compiled_prompt
 from perdure.agents.prompt import stamp_of
 from perdure.agents.store import get
 from perdure.messages import store as messages
-from perdure.tenancy.actor import Actor
 
 
 @pytest.fixture
@@ -27,20 +26,13 @@ def now_compiled(live, client):
     """What the loop would send, and whether that is what is stored."""
 
     def prompt(agent, *, save=False):
+        actor = live.actor_of(agent.id)
+
         def work(conn):
             stored = messages.prompt_of(conn, agent.id)
-            row = get(conn, Actor(organization_id), agent.id)
+            row = get(conn, actor, agent.id)
             return compiled_prompt(conn, row, agent.id, save=save), stored[0]
 
-        from sqlalchemy import select
-
-        from perdure.agents.tables import agents
-
-        organization_id = live.run(
-            lambda conn: conn.execute(
-                select(agents.c.organization_id).where(agents.c.id == agent.id)
-            ).scalar_one()
-        )
         return live.run(work, write=True)
 
     return prompt

@@ -15,7 +15,6 @@ from perdure.content.parts import Part, Role, Text, ToolCall, ToolReturn, return
 from perdure.loop.request import UNKNOWN_OUTCOME, as_told
 from perdure.messages import store as messages
 from perdure.messages.store import Draft, MessageRow
-from perdure.tenancy.actor import Actor
 from perdure.testing.oracle import refusal
 from perdure.testing.scripted import ScriptedModel, call, say
 
@@ -38,19 +37,12 @@ BROKEN = [
 
 def store(live: LiveServer, agent_id: str, drafts: list[Draft], thread_id: str = "") -> None:
     """Put messages at the end of a history, as an import might."""
-    actor = actor_of(live, agent_id)
+    actor = live.actor_of(agent_id)
 
     def work(conn: Any) -> None:
         messages.append(conn, messages.get_thread(conn, actor, thread_id or agent_id), drafts)
 
     live.run(work, write=True)
-
-
-def actor_of(live: LiveServer, agent_id: str) -> Actor:
-    from perdure.agents.tables import agents
-
-    query = agents.select().where(agents.c.id == agent_id)
-    return Actor(live.run(lambda conn: conn.execute(query).one().organization_id))
 
 
 def context(live: LiveServer, thread_id: str) -> list[MessageRow]:

@@ -65,7 +65,7 @@ def begin(shared_database, actor, agent_id):
         step = new_step(run, model, 1000)
         new = Intake(actor, run, Hold(run.id, MINE), step, "scripted", [Draft("user", (Text("hi"),))])
         state = await shared_database.write(intake.accept, new)
-        environment = Environment(db or shared_database, Dispatcher(()), MINE)
+        environment = Environment(db or shared_database, Dispatcher(()), MINE, None)  # type: ignore[arg-type]
         return Turn(environment, Order(run, model, 5), state, step)
 
     return made

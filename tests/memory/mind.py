@@ -59,7 +59,7 @@ class Mind:
         return {block.label: block.value for block in blocks}
 
     def context(self) -> ToolContext:
-        return ToolContext(self.db, self.actor, self.agent_id, self.agent_id, "run-1", "step-1", links)
+        return ToolContext(self.db, self.actor, self.agent_id, self.agent_id, "run-1", "step-1", links, None)  # type: ignore[arg-type]
 
 
 async def new_agent(db: Database, actor: Actor) -> str:

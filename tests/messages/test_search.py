@@ -40,7 +40,7 @@ async def search(shared_database, actor, agent_id, monkeypatch):
     (tool,) = await db.read(by_names, actor, ["conversation_search"])
 
     async def call(zone: str = "UTC", **arguments: Any) -> Any:
-        ctx = ToolContext(db, actor, agent_id, agent_id, "run-now", "step-1", links, zone)
+        ctx = ToolContext(db, actor, agent_id, agent_id, "run-now", "step-1", links, None, zone)  # type: ignore[arg-type]
         asked = ToolCall("c", "conversation_search", json.dumps(arguments))
         returned = await Dispatcher(TOOLS).call(ctx, tool, asked)
         if returned.status == "error":

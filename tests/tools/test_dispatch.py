@@ -19,7 +19,7 @@ from perdure.tools.rules import CONSTRAINT_ERROR, CalledTool, ToolRules, is_pref
 from perdure.tools.send_message import send_message
 from perdure.tools.store import ToolRow
 
-CTX = ToolContext(None, None, "agent-1", "agent-1", "run-1", "step-1", None)  # type: ignore[arg-type]
+CTX = ToolContext(None, None, "agent-1", "agent-1", "run-1", "step-1", None, None)  # type: ignore[arg-type]
 
 
 @tool("letta_core")

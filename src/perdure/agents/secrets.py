@@ -10,7 +10,7 @@ from perdure.agents.tables import agents_secrets
 from perdure.db.rows import fields_of
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
-from perdure.tenancy.actor import Actor
+from perdure.tenancy.actor import Actor, is_owned
 from perdure.tenancy.keyring import KeyRing
 
 TABLE = agents_secrets.name
@@ -30,7 +30,7 @@ class SecretRow:
 
 @dataclass(frozen=True, slots=True)
 class SealedSecret:
-    """A secret on its way to storage."""
+    """A secret as it is stored."""
 
     id: str
     key: str
@@ -45,6 +45,18 @@ def seal(ring: KeyRing, actor: Actor, secrets: Mapping[str, str]) -> list[Sealed
         token = ring.seal(value, table=TABLE, row=secret_id, organization=actor.organization_id)
         sealed.append(SealedSecret(secret_id, key, token))
     return sealed
+
+
+def sealed_secrets(conn: Connection, actor: Actor, agent_id: str) -> list[SealedSecret]:
+    """An agent's secrets as they are stored; none where the agent is not the organization's."""
+    columns = [agents_secrets.c[name] for name in fields_of(SealedSecret)]
+    query = select(*columns).where(agents_secrets.c.agent_id == agent_id, is_owned(agents_secrets, actor))
+    return [SealedSecret(*row) for row in conn.execute(query)]
+
+
+def opened(ring: KeyRing, actor: Actor, secret: SealedSecret) -> str:
+    """A stored secret in clear."""
+    return ring.open(secret.sealed, table=TABLE, row=secret.id, organization=actor.organization_id)
 
 
 def set_secrets(conn: Connection, actor: Actor, agent_id: str, secrets: Sequence[SealedSecret]) -> None:

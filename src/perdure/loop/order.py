@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from perdure.agents import links
+from perdure.agents.facts import Facts
 from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
@@ -31,6 +32,7 @@ class Environment:
     db: Database
     dispatcher: Dispatcher
     lease: Lease
+    facts: Facts
     traces: TraceLog | None = None
     approval_limit: timedelta | None = None
     resolve: Resolve | None = None  # without it nothing but a turn's own model writes summaries
@@ -94,4 +96,5 @@ def tool_context(env: Environment, state: TurnState, run: RunRow, step: StepRow)
         step_id=step.id,
         timezone=state.agent.timezone,
         blocks=links,
+        facts=env.facts,
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from perdure.agents.facts import Facts
 from perdure.chat.callbacks import Callbacks
 from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
@@ -101,6 +102,7 @@ class Wiring:
             db,
             dispatcher,
             lease,
+            Facts(db, ring, models),
             traces,
             settings.runs.approval_limit,
             resolve=models.resolve,

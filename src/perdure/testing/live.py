@@ -2,14 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import uvicorn
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
+from perdure.agents.tables import agents
 from perdure.config import Settings
 from perdure.db import Database
 from perdure.kit.clock import now
@@ -17,6 +18,7 @@ from perdure.runs.leases import OPEN
 from perdure.runs.tables import runs
 from perdure.server.app import create_app
 from perdure.server.transport import Protocol
+from perdure.tenancy.actor import Actor
 from perdure.testing.scripted import ScriptedModel
 
 PATIENCE = 30.0
@@ -35,20 +37,27 @@ class LiveServer:
     def run(self, work: Any, *args: Any, write: bool = False) -> Any:
         """Run a unit of work on the server's own database."""
         db: Database = self.app.state.db
-        call = (db.write if write else db.read)(work, *args)
-        return asyncio.run_coroutine_threadsafe(call, self.loop).result(PATIENCE)
+        return self.ask((db.write if write else db.read)(work, *args))
+
+    def actor_of(self, agent_id: str) -> Actor:
+        """Someone of the organization that an agent belongs to."""
+        query = select(agents.c.organization_id).where(agents.c.id == agent_id)
+        return Actor(self.run(lambda conn: conn.execute(query).scalar_one()))
+
+    def ask(self, question: Coroutine[Any, Any, Any]) -> Any:
+        """The answer to a question that the server's own objects are asked, on their loop."""
+        return asyncio.run_coroutine_threadsafe(question, self.loop).result(PATIENCE)
 
     def crash(self, run_id: str) -> None:
         """As if the process that works on a run had died: its work stops where it is, its lease is over.
 
         Nothing that the task does from now on is stored, for the run is not its own any more.
         """
-        asyncio.run_coroutine_threadsafe(self._crash(run_id), self.loop).result(PATIENCE)
+        self.ask(self._crash(run_id))
 
     def take_over(self) -> None:
         """Look for runs whose process is gone, as the server does from time to time."""
-        looking = self.app.state.sender.worker.take_over()
-        asyncio.run_coroutine_threadsafe(looking, self.loop).result(PATIENCE)
+        self.ask(self.app.state.sender.worker.take_over())
 
     async def _crash(self, run_id: str) -> None:
         await self.app.state.db.write(_orphan, run_id)

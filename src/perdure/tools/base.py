@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
@@ -29,6 +29,18 @@ class BlockLinks(Protocol):
         ...
 
 
+class AgentFacts(Protocol):
+    """What tools of tenants may learn of the agent that calls them; known above."""
+
+    async def secrets(self, actor: Actor, agent_id: str) -> Mapping[str, str]:
+        """Its secrets, in clear: for the tools' environment, never for a model, a log or a client."""
+        ...
+
+    async def state(self, actor: Actor, agent_id: str) -> Mapping[str, Any]:
+        """The agent as clients see it, as JSON."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ToolContext:
     """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's."""
@@ -40,6 +52,7 @@ class ToolContext:
     run_id: str
     step_id: str
     blocks: BlockLinks
+    facts: AgentFacts
     timezone: str = "UTC"
 
 
@@ -47,6 +60,16 @@ class ToolFailed(PerdureError):
     """News for the model: the tool could not do it, and why. Never ends a turn."""
 
     status = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What came of a call of a tool that is not part of the server. `value` is shown as it is on an error."""
+
+    value: Any
+    status: Literal["success", "error"] = "success"
+    stdout: tuple[str, ...] = ()
+    stderr: tuple[str, ...] = ()
 
 
 ToolFunction = Callable[..., Awaitable[Any]]

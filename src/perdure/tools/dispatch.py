@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -10,7 +10,7 @@ import orjson
 from perdure.content.parts import ToolCall, ToolReturn
 from perdure.kit.errors import PerdureError
 from perdure.tools.arguments import check, read_arguments, stripped
-from perdure.tools.base import BuiltinTool, ToolContext, ToolFailed
+from perdure.tools.base import BuiltinTool, Returned, ToolContext, ToolFailed
 from perdure.tools.rules import CalledTool, ToolRules
 from perdure.tools.store import ToolRow
 
@@ -19,12 +19,16 @@ log = logging.getLogger(__name__)
 MAX_ERROR_CHARS = 1000
 NO_RULES = ToolRules()
 
+# Runs the tools of a kind, with arguments that fit their schema; what it raises is told to the model.
+Executor = Callable[[ToolContext, ToolRow, Mapping[str, Any]], Awaitable[Returned]]
+
 
 class Dispatcher:
     """Runs the calls of a model: checks rules and arguments, calls, makes the result a text."""
 
-    def __init__(self, builtins: Iterable[BuiltinTool]):
+    def __init__(self, builtins: Iterable[BuiltinTool], executors: Mapping[str, Executor] | None = None):
         self._builtins = {builtin.name: builtin for builtin in builtins}
+        self._executors = executors or {}
 
     @property
     def builtins(self) -> Sequence[BuiltinTool]:
@@ -83,8 +87,9 @@ class Dispatcher:
             return ToolReturn(call.id, call.name, refusal, "error")
         tool = tools[call.name]
         try:
-            value = await self._run(ctx, tool, call, rules, history)
-            return ToolReturn(call.id, call.name, cut(as_text(value), tool.return_char_limit))
+            returned = await self._run(ctx, tool, call, rules, history)
+            text = cut(as_text(returned.value), tool.return_char_limit)
+            return ToolReturn(call.id, call.name, text, returned.status, returned.stdout, returned.stderr)
         except Exception as error:
             if not isinstance(error, PerdureError):
                 log.exception("The tool %s failed.", tool.name)
@@ -97,16 +102,21 @@ class Dispatcher:
         call: ToolCall,
         rules: ToolRules,
         history: Sequence[CalledTool],
-    ) -> Any:
+    ) -> Returned:
         builtin = self._builtins.get(tool.name)
-        if builtin is None or builtin.kind != tool.kind:
+        if builtin and builtin.kind != tool.kind:
+            builtin = None
+        executor = self._executors.get(tool.kind)
+        if not builtin and not executor:
             raise ToolFailed(f"{tool.name} is a tool of type {tool.kind}, which this server cannot run.")
-        parameters = builtin.schema["parameters"]
+        parameters = builtin.schema["parameters"] if builtin else tool.parameters
         given = stripped(read_arguments(call.arguments), parameters)
         arguments, faults = check(parameters, rules.prefill(tool.name, given, history, parameters))
         if faults:
             raise ToolFailed(f"{tool.name} was not run: {'; '.join(faults)}.")
-        return await builtin.run(ctx, **arguments)
+        if builtin:
+            return Returned(await builtin.run(ctx, **arguments))
+        return await executor(ctx, tool, arguments)
 
 
 def as_text(value: Any) -> str:

@@ -49,7 +49,7 @@ def summary_by(shared_database, actor, agent_id):
         new = Intake(actor, run, Hold(run.id, MINE), step, "scripted")
         state = await shared_database.write(intake.accept, new)
         settings = SummarySettings(seconds=seconds)
-        env = Environment(shared_database, Dispatcher(()), MINE, resolve=resolve, summaries=settings)
+        env = Environment(shared_database, Dispatcher(()), MINE, None, resolve=resolve, summaries=settings)
         plan = Plan(ROWS, (), summary_tokens=200, kept_tokens=0)
         wanted = CompactionSettings(model="scripted/writer")
         return await summarise(env, Order(run, models["own"], 5), state, plan, wanted), scripted
