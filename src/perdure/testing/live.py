@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import uvicorn
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from perdure.agents.tables import agents
 from perdure.config import Settings
@@ -42,7 +42,7 @@ class LiveServer:
     def actor_of(self, agent_id: str) -> Actor:
         """Someone of the organization that an agent belongs to."""
         query = select(agents.c.organization_id).where(agents.c.id == agent_id)
-        return Actor(self.run(lambda conn: conn.execute(query).scalar_one()))
+        return Actor(self.run(_scalar, query))
 
     def ask(self, question: Coroutine[Any, Any, Any]) -> Any:
         """The answer to a question that the server's own objects are asked, on their loop."""
@@ -64,6 +64,10 @@ class LiveServer:
         live = self.app.state.runner.live.get(run_id)
         if live and live.task:
             live.task.cancel()
+
+
+def _scalar(conn: Connection, query: Select[Any]) -> str:
+    return conn.execute(query).scalar_one()
 
 
 def _orphan(conn: Connection, run_id: str) -> None:

@@ -91,6 +91,10 @@ class BuiltinTool:
     def description(self) -> str:
         return self.schema["description"]
 
+    async def execute(self, ctx: ToolContext, _: object, arguments: Mapping[str, Any]) -> Returned:
+        """Run it as tools of other kinds are run."""
+        return Returned(await self.run(ctx, **arguments))
+
 
 def tool(
     kind: str, *, parallel: bool = False, repeatable: bool = False

@@ -103,20 +103,21 @@ class Dispatcher:
         rules: ToolRules,
         history: Sequence[CalledTool],
     ) -> Returned:
-        builtin = self._builtins.get(tool.name)
-        if builtin and builtin.kind != tool.kind:
-            builtin = None
-        executor = self._executors.get(tool.kind)
-        if not builtin and not executor:
-            raise ToolFailed(f"{tool.name} is a tool of type {tool.kind}, which this server cannot run.")
-        parameters = builtin.schema["parameters"] if builtin else tool.parameters
+        parameters, execute = self._executor(tool)
         given = stripped(read_arguments(call.arguments), parameters)
         arguments, faults = check(parameters, rules.prefill(tool.name, given, history, parameters))
         if faults:
             raise ToolFailed(f"{tool.name} was not run: {'; '.join(faults)}.")
-        if builtin:
-            return Returned(await builtin.run(ctx, **arguments))
-        return await executor(ctx, tool, arguments)
+        return await execute(ctx, tool, arguments)
+
+    def _executor(self, tool: ToolRow) -> tuple[Mapping[str, Any], Executor]:
+        """The schema of a tool's arguments, and what runs it."""
+        builtin = self._builtins.get(tool.name)
+        if builtin and builtin.kind == tool.kind:
+            return builtin.schema["parameters"], builtin.execute
+        if executor := self._executors.get(tool.kind):
+            return tool.parameters, executor
+        raise ToolFailed(f"{tool.name} is a tool of type {tool.kind}, which this server cannot run.")
 
 
 def as_text(value: Any) -> str:
