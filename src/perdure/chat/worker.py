@@ -16,13 +16,12 @@ from perdure.chat.requests import Asked, asked_in
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.loop import intake, save
 from perdure.loop.approvals import PendingApproval
-from perdure.loop.decide import Progress
 from perdure.loop.events import Ended, Saved, TurnFailed
 from perdure.loop.intake import AgentChanged
 from perdure.loop.order import Environment, Order
 from perdure.loop.state import Tell, TurnState
 from perdure.loop.stops import error_of, stop_reason_of
-from perdure.loop.turn import Turn, called_in
+from perdure.loop.turn import Turn
 from perdure.runs import leases
 from perdure.runs.leases import Hold, LeaseLost, RunEnd, Taken
 from perdure.runs.live import LiveRun, NewFrame
@@ -120,7 +119,6 @@ class Worker:
             state,
             prepared.intake.step,
             stop,
-            progress=stood.progress,
             tokens=stood.tokens,
             steps=stood.steps,
             further_steps=stood.further_steps,
@@ -176,8 +174,7 @@ class Worker:
         prepared = await self.preparer.prepare(asked, run, hold)
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
         resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
-        progress = Progress(history=called_in(resumed.state.context, run.id))
-        stood = Stood(progress, resumed.tokens, resumed.steps, resumed.further_steps)
+        stood = Stood(resumed.tokens, resumed.steps, resumed.further_steps)
         return self._turn(asked, prepared, resumed.state, stop, stood)
 
     def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
@@ -229,7 +226,6 @@ def _live(asked: Asked, hold: Hold, *, durable: bool = True, after: int = 0) -> 
 class Stood:
     """How far a turn had come."""
 
-    progress: Progress = field(default_factory=Progress)
     tokens: Tokens = field(default_factory=Tokens)
     steps: int = 0
     further_steps: int = 0

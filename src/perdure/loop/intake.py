@@ -25,6 +25,7 @@ from perdure.loop.approvals import (
     denial,
     settle,
 )
+from perdure.loop.called import called_in_turn
 from perdure.loop.request import reopened, strays_in, unanswered
 from perdure.loop.save import finish
 from perdure.loop.state import Faults, Tell, TurnState
@@ -142,6 +143,7 @@ def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resum
     context = messages.context(conn, thread.id)
     settlement = reopened(context, repeatable)
     state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
+    state = replace(state, called=called_in_turn(conn, thread.id, new.run.id))
     taken = runs.steps_taken(conn, new.run.id)
     aside = sum(beside for _, beside in taken)
     return Resumed(state, len(taken) - aside, aside, sum((spent for spent, _ in taken), Tokens()))
@@ -183,7 +185,8 @@ def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     thread, added = messages.append(conn, thread, drafts)
     answered = sum(len(draft.parts) for draft in first[:1] if draft.role == "tool")
     context += added
-    return loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement, answered)
+    state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement, answered)
+    return replace(state, called=called_in_turn(conn, thread.id, new.run.id)) if settlement else state
 
 
 def _said_in(drafts: Sequence[Draft], run_id: str, step_id: str | None) -> list[Draft]:

@@ -11,6 +11,7 @@ from perdure.loop.events import Saved
 from perdure.messages.store import MessageRow, Thread
 from perdure.runs.leases import Hold, RunEnd
 from perdure.tenancy.actor import Actor
+from perdure.tools.rules import CalledTool
 from perdure.tools.store import ToolRow
 
 # Called in the transaction that stores new messages of a run, or its end, to store what readers are shown
@@ -39,5 +40,6 @@ class TurnState:
     prompt: str
     context: tuple[MessageRow, ...]
     settlement: Settlement | None = None  # calls that waited for the reply this request brings
+    called: tuple[CalledTool, ...] = ()  # what rules count of a turn that goes on
     faults: Faults | None = None
     tell: Tell | None = None

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from perdure.content.parts import Part, ToolCall, ToolReturn, calls_of, returns_of
+from perdure.content.parts import Part, ToolCall, ToolReturn, calls_of
 from perdure.kit.clock import monotonic_ns
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import new_id
@@ -38,13 +38,13 @@ from perdure.loop.order import Environment, Order, done, new_step, tool_context
 from perdure.loop.request import cancelled
 from perdure.loop.state import TurnState
 from perdure.loop.stops import error_of, stop_reason_of
-from perdure.messages.store import Draft, MessageRow
+from perdure.messages.store import Draft
 from perdure.providers.base import ContextOverflow, Exchange, ModelEvent, ToolCallDelta, ToolCallStart, Usage
 from perdure.runs.leases import RunEnd
 from perdure.runs.runner import RunInterrupted
 from perdure.runs.stop import Stop, Stopped
 from perdure.runs.store import StepRow, Tokens
-from perdure.tools.rules import CalledTool, ToolRules
+from perdure.tools.rules import ToolRules
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Turn:
     step: StepRow
     stop: Stop = field(default_factory=Stop)
     rules: ToolRules = field(init=False)
-    progress: Progress = field(default_factory=Progress)
+    progress: Progress = field(init=False)
     tokens: Tokens = field(default_factory=Tokens)
     steps: int = 0
     further_steps: int = 0  # taken to make room for those that count
@@ -69,6 +69,7 @@ class Turn:
     _saying: tuple[AnswerBuilder, str] | None = None  # the answer that is not saved yet, and its id
 
     def __post_init__(self) -> None:
+        self.progress = Progress(history=self.state.called)
         self.rules = ToolRules.of(
             self.state.agent.tool_rules, attached=[tool.name for tool in self.state.tools]
         )
@@ -277,10 +278,6 @@ class Turn:
 
     async def _take_up(self, settled: Settlement) -> AsyncGenerator[Saved | Ended, None]:
         """Go on where an earlier run asked for approval: run what may run, and tell the model of all."""
-        asker = next(r.run_id for r in reversed(self.state.context) if calls_of(r.parts))
-        if asker != self.order.run.id:
-            asked = called_in(self.state.context, asker)
-            self.progress = replace(self.progress, history=asked + self.progress.history)
         try:
             with self.stop.interruptible():
                 results = settled.ordered(await self._call(settled.run))
@@ -364,16 +361,6 @@ class Turn:
 
     def _draft(self, role: Any, parts: tuple[Part, ...], *, is_err: bool = False) -> Draft:
         return Draft(role, parts, run_id=self.order.run.id, step_id=self.step.id, is_err=is_err)
-
-
-def called_in(rows: Sequence[MessageRow], run_id: str | None) -> tuple[CalledTool, ...]:
-    """What a run's tools returned before it stopped to ask: rules count those calls, too."""
-    return tuple(
-        CalledTool(part.name, part.text, part.status)
-        for row in rows
-        if row.run_id == run_id and row.role == "tool"
-        for part in returns_of(row.parts)
-    )
 
 
 def ended_as(reason: str) -> Literal["success", "cancelled"]:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from perdure.content.codec import from_json, to_json
-from perdure.content.parts import Message, Part, Role, Text, returns_of
+from perdure.content.parts import Message, Part, Role, Text, calls_of, returns_of
 from perdure.db.prepared import Prepared
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
@@ -313,6 +313,23 @@ def in_thread(thread_id: str) -> ColumnElement[bool]:
         return said
     shared = select(shared_messages.c.message_id).where(shared_messages.c.thread_id == thread_id)
     return or_(said, messages.c.id.in_(shared))
+
+
+def of_run(conn: Connection, run_id: str, roles: Sequence[Role]) -> list[MessageRow]:
+    """What was said in a run in these roles, in order, for who works on it."""
+    query = select(messages).where(messages.c.run_id == run_id, messages.c.role.in_(roles))
+    return [message_row(row) for row in conn.execute(query.order_by(messages.c.created_at, messages.c.id))]
+
+
+def run_asking_before(conn: Connection, thread_id: str, moment: datetime) -> str | None:
+    """The run of the last request for approval that was said in a thread before a moment."""
+    asked = select(messages.c.run_id, messages.c.parts).where(
+        in_thread(thread_id), messages.c.role == "approval", messages.c.created_at < moment
+    )
+    for row in conn.execute(asked.order_by(messages.c.created_at.desc(), messages.c.id)):
+        if calls_of(from_json(row.parts)):
+            return row.run_id
+    return None
 
 
 def count(conn: Connection, actor: Actor, thread_id: str) -> int:

@@ -191,6 +191,11 @@ def steps_taken(conn: Connection, run_id: str) -> list[tuple[Tokens, bool]]:
     return [(Tokens(**row.usage), row.aside) for row in conn.execute(query)]
 
 
+def steps_in_conversation(conn: Connection, run_id: str) -> set[str]:
+    """The steps of a run that were not taken aside."""
+    return set(conn.execute(select(steps.c.id).where(steps.c.run_id == run_id, ~steps.c.aside)).scalars())
+
+
 def save_traces(conn: Connection, rows: Sequence[TraceRow]) -> list[str]:
     """Keep raw exchanges; returns the steps that are gone by now, whose exchanges are left out."""
     ids = [row.step_id for row in rows]
