@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from http.server import ThreadingHTTPServer
@@ -145,6 +146,20 @@ def test_max_steps_count_over_a_crash(client, live, scripted, model_name, gate):
     assert client.runs.retrieve(run.id).stop_reason == "max_steps"
     assert client.runs.usage.retrieve(run.id).total_tokens == 330  # what the lost call cost nobody knows
     assert len(scripted.requests[model_name]) == 4
+
+
+def test_the_times_of_a_run_count_from_its_first_start(client, live, scripted, model_name, gate):
+    edit = call("memory_insert", label="human", new_string="x")
+    agent = new_agent(client, scripted.script(model_name, edit, gate.before(say("never")), say("done")))
+    run = client.agents.messages.create_async(agent.id, input="a")
+    assert gate.reached.wait(5)
+    time.sleep(0.4)
+    live.crash(run.id)
+    live.take_over()
+    until(lambda: client.runs.retrieve(run.id).status == "completed")
+    ended = client.runs.retrieve(run.id)
+    lived = (ended.completed_at - ended.created_at).total_seconds() * 1e9
+    assert ended.ttft_ns < 0.4e9 < ended.total_duration_ns <= lived
 
 
 def test_who_came_first_is_first_in_line_however_long_its_image_takes(

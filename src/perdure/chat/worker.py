@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,11 +13,12 @@ from perdure.chat.frames import end_frames, failure_frames, ping, projection_of
 from perdure.chat.prepare import Prepared, Preparer, client_tool, skills_of
 from perdure.chat.record import Record, record_of
 from perdure.chat.requests import Asked, asked_in
+from perdure.kit.clock import monotonic_ns
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.loop import intake, save
 from perdure.loop.approvals import PendingApproval
 from perdure.loop.events import Ended, Saved, TurnFailed
-from perdure.loop.intake import AgentChanged
+from perdure.loop.intake import AgentChanged, Stood
 from perdure.loop.order import Environment, Order
 from perdure.loop.state import Tell, TurnState
 from perdure.loop.stops import error_of, stop_reason_of
@@ -27,7 +28,7 @@ from perdure.runs.leases import Hold, LeaseLost, RunEnd, Taken
 from perdure.runs.live import LiveRun, NewFrame
 from perdure.runs.runner import Frames, OnFailure, Runner
 from perdure.runs.stop import Stop, Stopped
-from perdure.runs.store import RunRow, Tokens
+from perdure.runs.store import RunRow
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ class Worker:
         return live
 
     def _turn(
-        self, asked: Asked, prepared: Prepared, state: TurnState, stop: Stop, stood: "Stood | None" = None
+        self, asked: Asked, prepared: Prepared, state: TurnState, stop: Stop, stood: Stood | None = None
     ) -> Turn:
         options = asked.options
         order = Order(
@@ -122,6 +123,8 @@ class Worker:
             tokens=stood.tokens,
             steps=stood.steps,
             further_steps=stood.further_steps,
+            started=monotonic_ns() - stood.worked_ns,
+            ttft_ns=stood.ttft_ns,
         )
 
     async def _in_line(
@@ -173,9 +176,8 @@ class Worker:
         self.preparer.forget(asked)
         prepared = await self.preparer.prepare(asked, run, hold)
         prepared = replace(prepared, intake=replace(prepared.intake, assumed=None))
-        resumed = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
-        stood = Stood(resumed.tokens, resumed.steps, resumed.further_steps)
-        return self._turn(asked, prepared, resumed.state, stop, stood)
+        state, stood = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
+        return self._turn(asked, prepared, state, stop, stood)
 
     def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
         async def failed(error: Exception) -> Frames:
@@ -220,15 +222,6 @@ def _live(asked: Asked, hold: Hold, *, durable: bool = True, after: int = 0) -> 
         attempt=hold.attempt,
         after=after,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Stood:
-    """How far a turn had come."""
-
-    tokens: Tokens = field(default_factory=Tokens)
-    steps: int = 0
-    further_steps: int = 0
 
 
 async def _frames(asked: Asked, run: RunRow, begin: Begin, record: Record | None) -> Frames:

@@ -1,7 +1,7 @@
 """Taking requests on: at once, in line, or where a crash left them. Units of work."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -130,7 +130,18 @@ def decline(
     return True
 
 
-def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resumed":
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """How far a turn had come: the steps it has taken, those beside it, what all cost, and its times."""
+
+    tokens: Tokens = field(default_factory=Tokens)
+    steps: int = 0
+    further_steps: int = 0
+    worked_ns: int = 0
+    ttft_ns: int | None = None
+
+
+def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> tuple[TurnState, Stood]:
     """Go on with a run whose process is gone, from its last save point.
 
     Calls whose outcome nobody knows are made again only where their tool is `repeatable`.
@@ -144,19 +155,14 @@ def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> "Resum
     settlement = reopened(context, repeatable)
     state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
     state = replace(state, called=called_in_turn(conn, thread.id, new.run.id))
-    taken = runs.steps_taken(conn, new.run.id)
+    return state, _stood(conn, new.run.id)
+
+
+def _stood(conn: Connection, run_id: str) -> Stood:
+    taken = runs.steps_taken(conn, run_id)
     aside = sum(beside for _, beside in taken)
-    return Resumed(state, len(taken) - aside, aside, sum((spent for spent, _ in taken), Tokens()))
-
-
-@dataclass(frozen=True, slots=True)
-class Resumed:
-    """A turn as it stood: its state, the steps it has taken, those beside it, and what all of them cost."""
-
-    state: TurnState
-    steps: int
-    further_steps: int
-    tokens: Tokens
+    tokens = sum((spent for spent, _ in taken), Tokens())
+    return Stood(tokens, len(taken) - aside, aside, *runs.times_so_far(conn, run_id))
 
 
 def otids_of(drafts: Sequence[Draft]) -> tuple[str, ...]:

@@ -191,6 +191,22 @@ def steps_taken(conn: Connection, run_id: str) -> list[tuple[Tokens, bool]]:
     return [(Tokens(**row.usage), row.aside) for row in conn.execute(query)]
 
 
+def times_so_far(conn: Connection, run_id: str) -> tuple[int, int | None]:
+    """Nanoseconds since the first step of an open run, and from there to its first token, if it came."""
+    query = select(steps.c.created_at, steps.c.ttft_ns).where(steps.c.run_id == run_id)
+    rows = conn.execute(query.order_by(steps.c.created_at, steps.c.id)).all()
+    if not rows:
+        return 0, None
+    first = rows[0].created_at
+    heard = next((row for row in rows if row.ttft_ns is not None), None)
+    ttft_ns = _ns_between(first, heard.created_at) + heard.ttft_ns if heard else None
+    return _ns_between(first, now()), ttft_ns
+
+
+def _ns_between(first: datetime, then: datetime) -> int:
+    return max(0, int((then - first).total_seconds() * 1e9))  # the clocks of two servers may differ
+
+
 def steps_in_conversation(conn: Connection, run_id: str) -> set[str]:
     """The steps of a run that were not taken aside."""
     return set(conn.execute(select(steps.c.id).where(steps.c.run_id == run_id, ~steps.c.aside)).scalars())
