@@ -55,15 +55,17 @@ class Job:
     """One call of code that nobody vouches for.
 
     With `function`, the source is executed and the function called with `arguments` (any JSON); it may
-    be async. Without, the source is a script, and its value is that of its last expression. `names` are
-    set in the module before the source runs (`client` needs `LETTA_API_KEY` in `env` and is made inside).
-    `env` is the whole environment of the code. `files` are put into its working folder; `keep` are the
-    patterns of files to bring back from there.
+    be async. Without, the source is a script, and its value is that of its last expression. `prelude` is
+    code of ours in the same language: it runs first, in the same module, under a file name of its own, so
+    that lines of tracebacks are the source's; the function may be one of its. `env` is the whole
+    environment of the code. `files` are put into its working folder; `keep` are the patterns of files to
+    bring back from there.
     """
 
     source: str
     organization_id: str
     function: str | None = None
+    prelude: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict[str, Any])
     language: Language = "python"
     env: Mapping[str, str] = field(default_factory=dict[str, str])
