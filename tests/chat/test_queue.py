@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
-from letta_client import ConflictError, Letta
-from sqlalchemy import Connection, update
+from letta_client import APIStatusError, ConflictError, Letta
+from sqlalchemy import Connection, select, update
 from tests.chat.conftest import Gate, until
 from tests.chat.test_messages import new_agent, send
 
+from perdure.agents.tables import agents
 from perdure.content.parts import text_of
 from perdure.kit.clock import now
 from perdure.providers.base import ModelRateLimited
@@ -114,6 +115,60 @@ def test_sending_in_the_background_answers_with_the_run_at_once(client, scripted
     until(lambda: status_of(client, agent.id) == ["completed", "completed"])
     assert [m.content for m in client.runs.messages.list(second.id)] == ["b", "two"]
     assert history(client, agent.id)[2:] == [("user", "b"), ("agent", "two")]
+
+
+def test_a_message_in_line_is_kept_although_its_turn_breaks_before_it_begins(
+    client, live, scripted, model_name, gate, pool
+):
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("one")), say("three")))
+    pool.submit(send, client, agent.id, "a")
+    assert gate.reached.wait(5)
+    second = pool.submit(enqueue, client, agent.id, "b")
+    until(lambda: len(status_of(client, agent.id)) == 2)
+
+    def set_rules(conn: Connection, *rules: Any) -> None:
+        conn.execute(update(agents).where(agents.c.id == agent.id).values(tool_rules=list(rules)))
+
+    live.run(set_rules, {"type": "of another kind"}, write=True)  # past all checks: what nobody expects
+    gate.opened.set()
+    with pytest.raises(APIStatusError, match="unknown error") as told:
+        second.result(10)
+    assert told.value.response.headers["x-should-retry"] == "false"
+    live.run(set_rules, write=True)
+    assert status_of(client, agent.id)[1] == "failed"
+    assert send(client, agent.id, "c").messages[0].content == "three"
+    assert history(client, agent.id) == [
+        ("user", "a"),
+        ("agent", "one"),
+        ("user", "b"),
+        ("user", "c"),
+        ("agent", "three"),
+    ]
+    check_told(scripted, model_name)
+
+
+def test_a_message_in_line_is_kept_although_its_options_cannot_be_read_any_more(
+    client, live, scripted, model_name, gate
+):
+    agent = new_agent(client, scripted.script(model_name, gate.before(say("one")), say("three")))
+    first = client.agents.messages.create_async(agent.id, input="a")
+    assert gate.reached.wait(5)
+    second = client.agents.messages.create_async(agent.id, input="b")
+
+    def spoil(conn: Connection) -> None:
+        stored = conn.execute(select(runs.c.request).where(runs.c.id == second.id)).scalar_one()
+        unreadable = {**stored, "options": {"max_steps": "x"}}
+        conn.execute(update(runs).where(runs.c.id == second.id).values(request=unreadable))
+
+    live.run(spoil, write=True)
+    live.crash(second.id)
+    live.take_over()
+    gate.opened.set()
+    until(lambda: client.runs.retrieve(second.id).status == "failed")
+    assert client.runs.retrieve(first.id).status == "completed"
+    assert history(client, agent.id) == [("user", "a"), ("agent", "one"), ("user", "b")]
+    assert send(client, agent.id, "c").messages[0].content == "three"
+    check_told(scripted, model_name)
 
 
 def test_a_message_in_line_can_be_withdrawn(client, scripted, model_name, gate, pool):

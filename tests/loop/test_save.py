@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 from sqlalchemy.util import await_only
-from tests.runs.rows import MINE, OTHER, run_of, step_of
+from tests.runs.rows import MINE, OTHER, run_of, step_of, stored
 
 from perdure.agents import store as agents
 from perdure.agents.store import AgentNotFound
@@ -81,3 +81,19 @@ async def test_an_agent_deleted_while_its_message_is_accepted_is_not_found(db, a
     deleting = db.write(agents.delete_agent, actor, agent_id)
     with just_before("INSERT INTO runs", deleting), pytest.raises(AgentNotFound):
         await accept(db, actor, agent_id)
+
+
+async def test_a_run_that_breaks_while_it_waits_says_its_input_when_its_turn_has_come(db, actor, agent_id):
+    state, step = await accept(db, actor, agent_id)
+    waiting = run_of(actor, agent_id, status="created")
+    drafts, held, why = [Draft("user", (Text("and"),))], Hold(waiting.id, MINE), {"error_type": "x"}
+    new = Intake(actor, waiting, held, step_of(waiting), "scripted", drafts)
+    await db.write(intake.enqueue, new, limit=9)
+    ending = (intake.end_broken, actor, waiting, held, drafts, {**why, "message": "broken"})
+    assert await db.write(*ending) is False
+    assert (await stored(db, actor, waiting)).status == "created"
+    await db.write(save.save_end, state, step, [], RunEnd("end_turn"))
+    assert await db.write(*ending) is True
+    assert (await stored(db, actor, waiting)).status == "failed"
+    following, _ = await accept(db, actor, agent_id, text="next")
+    assert said(following) == ["hi", "and", "next"]

@@ -59,8 +59,13 @@ def asked_in(run: RunRow, request: Mapping[str, Any] | None) -> Asked:
         run.thread_id,
         TurnOptions.model_validate(request["options"]),
         Delivery(**request["delivery"]),
-        tuple(map(_draft, request.get("drafts", ()))),
+        drafts_in(request),
     )
+
+
+def drafts_in(request: Mapping[str, Any]) -> tuple[Draft, ...]:
+    """The messages that a stored request waits to say."""
+    return tuple(map(_draft, request.get("drafts", ())))
 
 
 def _draft(stored: Mapping[str, Any]) -> Draft:

@@ -12,7 +12,7 @@ from perdure.chat.callbacks import Callbacks
 from perdure.chat.frames import end_frames, failure_frames, ping, projection_of
 from perdure.chat.prepare import Prepared, Preparer, client_tool, skills_of
 from perdure.chat.record import Record, record_of
-from perdure.chat.requests import Asked, asked_in
+from perdure.chat.requests import Asked, asked_in, drafts_in
 from perdure.kit.clock import monotonic_ns
 from perdure.kit.errors import PerdureError, Unavailable
 from perdure.loop import intake, save
@@ -23,6 +23,7 @@ from perdure.loop.order import Environment, Order
 from perdure.loop.state import Tell, TurnState
 from perdure.loop.stops import error_of, stop_reason_of
 from perdure.loop.turn import Turn
+from perdure.messages.store import Draft
 from perdure.runs import leases
 from perdure.runs.leases import Hold, LeaseLost, RunEnd, Taken
 from perdure.runs.live import LiveRun, NewFrame
@@ -40,6 +41,11 @@ Begin = Callable[[], Awaitable[Turn | None]]
 
 class GivenUp(Unavailable):
     """A run that process after process did not survive, or that nothing was kept of to go on with."""
+
+    @classmethod
+    def after(cls, crashes: int) -> "GivenUp":
+        """What is told of a run that took a process with it that often."""
+        return cls(f"The server stopped while it worked on this run, {crashes} times.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,11 @@ class Worker:
         record = record_of(live)
         if taken.cancel_requested:
             live.stop.request()
-        if request is None or run.crashes >= MOST_CRASHES:
-            begin: Begin = partial(_give_up, run)
-        elif run.status == "created":
-            begin = partial(self._in_line, asked, run, hold, live.stop, record)
+        fault = None if request is not None else GivenUp("What this run was to do cannot be read any more.")
+        if run.status == "created":
+            begin: Begin = partial(self._in_line, asked, run, hold, live.stop, record, fault)
+        elif fault or run.crashes >= MOST_CRASHES:
+            begin = partial(_give_up, fault or GivenUp.after(run.crashes))
         else:
             begin = partial(self._as_it_stood, asked, run, hold, live.stop)
         return self._drive(live, asked, run, hold, begin, record)
@@ -96,7 +103,7 @@ class Worker:
         self, live: LiveRun, asked: Asked, run: RunRow, hold: Hold, begin: Begin, record: Record | None
     ) -> LiveRun:
         frames = _frames(asked, run, begin, record)
-        self.runner.drive(live, frames, self._failed(run, hold, live, record))
+        self.runner.drive(live, frames, self._failed(asked, run, hold, live, record))
         if run.callback_url:
             self.callbacks.wake_after(live)
         return live
@@ -128,13 +135,22 @@ class Worker:
         )
 
     async def _in_line(
-        self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
+        self,
+        asked: Asked,
+        run: RunRow,
+        hold: Hold,
+        stop: Stop,
+        tell: Tell | None,
+        fault: GivenUp | None = None,
     ) -> Turn | None:
-        """The turn of a run that waited; None if it was cancelled before it could begin."""
+        """The turn of a run that waited; None if it was cancelled before it could begin.
+
+        With a `fault` it cannot begin, but what it was to say is said, failed, when its turn has come.
+        """
         place = self.runner.line_up(run.thread_id)
         try:
             while True:
-                if turn := await self._try_to_begin(asked, run, hold, stop, tell):
+                if turn := await self._try_to_begin(asked, run, hold, stop, tell, fault):
                     return turn
                 first = self.runner.is_first(run.thread_id, place)
                 with stop.interruptible():
@@ -148,19 +164,21 @@ class Worker:
             place.cancel()
 
     async def _try_to_begin(
-        self, asked: Asked, run: RunRow, hold: Hold, stop: Stop, tell: Tell | None
+        self,
+        asked: Asked,
+        run: RunRow,
+        hold: Hold,
+        stop: Stop,
+        tell: Tell | None,
+        fault: GivenUp | None,
     ) -> Turn | None:
         db = self.env.db
         if not await db.read(leases.is_next, run.thread_id, run.id):
             return None
         try:
+            if fault:
+                raise fault
             prepared = await self.preparer.prepare(asked, run, hold)
-        except PerdureError as error:
-            end = RunEnd(stop_reason_of(error), error=error_of(error))
-            if await db.write(intake.decline, asked.actor, run, hold, asked.drafts, end, tell):
-                raise TurnFailed(end.stop_reason, error) from error
-            return None
-        try:
             state = await db.write(intake.start, prepared.intake)
         except AgentChanged:
             self.preparer.forget(asked)
@@ -170,6 +188,13 @@ class Worker:
                 await db.write(save.withdraw, hold, tell)
                 raise TurnFailed("cancelled", error) from error
             return None  # this waits until somebody has answered
+        except Exception as error:  # the border where what keeps a turn from beginning becomes its end
+            if not isinstance(error, PerdureError):
+                log.error("a run could not begin", exc_info=error, extra={"run_id": run.id})
+            end = RunEnd(stop_reason_of(error), error=error_of(error))
+            if await db.write(intake.decline, asked.actor, run, hold, asked.drafts, end, tell):
+                raise TurnFailed(end.stop_reason, error) from error
+            return None
         return self._turn(asked, prepared, state, stop) if state else None
 
     async def _as_it_stood(self, asked: Asked, run: RunRow, hold: Hold, stop: Stop) -> Turn:
@@ -179,9 +204,11 @@ class Worker:
         state, stood = await self.env.db.write(intake.resume, prepared.intake, self.env.dispatcher.repeatable)
         return self._turn(asked, prepared, state, stop, stood)
 
-    def _failed(self, run: RunRow, hold: Hold, live: LiveRun, record: Record | None) -> OnFailure:
+    def _failed(
+        self, asked: Asked, run: RunRow, hold: Hold, live: LiveRun, record: Record | None
+    ) -> OnFailure:
         async def failed(error: Exception) -> Frames:
-            reason = await self._ended(run, hold, error, record)
+            reason = await self._ended(asked, run, hold, error, record)
             cause = error.cause if isinstance(error, TurnFailed) else error
             live.given_up = record is not None and reason is None
             last = [] if live.given_up else failure_frames(run.id, reason or "error", error_of(cause))
@@ -189,19 +216,23 @@ class Worker:
 
         return failed
 
-    async def _ended(self, run: RunRow, hold: Hold, error: Exception, tell: Tell | None) -> str | None:
+    async def _ended(
+        self, asked: Asked, run: RunRow, hold: Hold, error: Exception, tell: Tell | None
+    ) -> str | None:
         """Make sure a failed run has its end stored; returns why it stopped, None if that is not stored."""
         if isinstance(error, TurnFailed):
             return error.stop_reason
         log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
         try:
-            await self.env.db.write(save.break_off, hold, error_of(error), tell)
+            ended = await self.env.db.write(
+                intake.end_broken, asked.actor, run, hold, asked.drafts, error_of(error), tell
+            )
         except LeaseLost:
             return None  # it was ended by another, or deleted
         except Exception:
             log.exception("the end of a run could not be stored; its lease will run out")
             return None
-        return "error"
+        return "error" if ended else None  # it waits on, for whoever takes it over
 
 
 def _asked(taken: Taken) -> tuple[Asked, Mapping[str, Any] | None]:
@@ -210,7 +241,16 @@ def _asked(taken: Taken) -> tuple[Asked, Mapping[str, Any] | None]:
         return asked_in(taken.run, taken.request), taken.request
     except (LookupError, TypeError, ValueError):  # of another version of this server, perhaps
         log.exception("the request of a run cannot be read", extra={"run_id": taken.run.id})
-        return asked_in(taken.run, None), None
+        return replace(asked_in(taken.run, None), drafts=_readable_drafts(taken)), None
+
+
+def _readable_drafts(taken: Taken) -> tuple[Draft, ...]:
+    """What a run waits to say, where at least that can be read."""
+    try:
+        return drafts_in(taken.request or {})
+    except (LookupError, TypeError, ValueError):
+        log.exception("the input of a run cannot be read", extra={"run_id": taken.run.id})
+        return ()
 
 
 def _live(asked: Asked, hold: Hold, *, durable: bool = True, after: int = 0) -> LiveRun:
@@ -252,5 +292,5 @@ async def _last_frames(last: Sequence[NewFrame], record: Record | None) -> Frame
         record.stored()
 
 
-async def _give_up(run: RunRow) -> Turn | None:
-    raise GivenUp(f"The server stopped while it worked on this run, {run.crashes} times.")
+async def _give_up(why: GivenUp) -> Turn | None:
+    raise why

@@ -27,7 +27,7 @@ from perdure.loop.approvals import (
 )
 from perdure.loop.called import called_in_turn
 from perdure.loop.request import reopened, strays_in, unanswered
-from perdure.loop.save import finish
+from perdure.loop.save import break_off, finish
 from perdure.loop.state import Faults, Tell, TurnState
 from perdure.messages import store as messages
 from perdure.messages.pending import pending_in
@@ -139,6 +139,26 @@ class Stood:
     further_steps: int = 0
     worked_ns: int = 0
     ttft_ns: int | None = None
+
+
+def end_broken(
+    conn: Connection,
+    actor: Actor,
+    run: RunRow,
+    held: Hold,
+    drafts: Sequence[Draft],
+    error: dict[str, str],
+    tell: Tell | None = None,
+) -> bool:
+    """End a run that broke, with the step it was at.
+
+    One that waits has not said its input, and does so now; False where its turn has not come.
+    """
+    stored = runs.find_run(conn, run.id)
+    if stored and stored.status == "created":
+        return decline(conn, actor, run, held, drafts, RunEnd("error", error=error), tell)
+    break_off(conn, held, error, tell)
+    return True
 
 
 def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> tuple[TurnState, Stood]:
