@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -20,11 +20,14 @@ R = TypeVar("R")
 Synchronous = Literal["normal", "full"]
 Mode = Literal["IMMEDIATE", "DEFERRED"]
 
+# In KiB. What readers miss is in the system's own cache; theirs would hold the same pages once each.
+READER_CACHE = 2048
+WRITER_CACHE = 8192
 PRAGMAS = (
     "journal_mode=WAL",
     "foreign_keys=ON",
     "busy_timeout=10000",
-    "cache_size=-8192",
+    f"cache_size=-{READER_CACHE}",
     "temp_store=MEMORY",
 )
 
@@ -84,6 +87,8 @@ class SqliteDatabase:
         conn: Connection | None = getattr(self._local, "conn", None)
         if conn is None:
             conn = self._local.conn = self.engine.connect()
+            if mode == "IMMEDIATE":
+                cast("Any", conn.connection).execute(f"PRAGMA cache_size=-{WRITER_CACHE}")
             self._open.append(conn)
         with conn.begin():
             begin(conn, mode)

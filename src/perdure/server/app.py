@@ -11,6 +11,7 @@ from perdure.chat.cancel import router as cancel
 from perdure.chat.compact import router as compact
 from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.generate import router as generate
+from perdure.chat.mcp.endpoint import route as mcp
 from perdure.chat.openai.routes import router as openai
 from perdure.chat.preview import router as preview
 from perdure.chat.repair import router as repair
@@ -67,6 +68,7 @@ def create_app(settings: Settings, *, static: Mapping[str, ModelClient] | None =
     )
     for router in ROUTERS:  # as they are: included, every route would be built once more by the first request
         app.router.routes.extend(router.routes)
+    app.router.routes.append(mcp)
     errors.install(app)
     app.add_middleware(OneSpelling, roots=declared_paths(ROUTERS))
     if settings.log.requests:

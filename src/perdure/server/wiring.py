@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from perdure.agents.facts import Facts
 from perdure.chat.callbacks import Callbacks
+from perdure.chat.mcp.endpoint import Endpoint
 from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
 from perdure.chat.tail import Tails
@@ -123,6 +124,8 @@ class Wiring:
         app.state.callbacks = callbacks
         app.state.sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         app.state.authenticate = self._authenticator(db, ring)
+        app.state.mcp = Endpoint(app.state.sender, app.state.authenticate)
+        stack.push_async_callback(app.state.mcp.close)
 
     def _models(self, db: Database, ring: KeyRing) -> Models:
         settings = self.settings

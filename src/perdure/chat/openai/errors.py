@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
-from perdure.chat.openai.agents import NoSuchModel
+from perdure.agents.named import NoSuchAgent
 from perdure.kit.errors import PerdureError, explain
 from perdure.providers.base import ModelError
 
@@ -41,7 +41,7 @@ def envelope(error: PerdureError) -> dict[str, Any]:
 
 def code_of(error: PerdureError) -> str | None:
     """A word for programs."""
-    if isinstance(error, NoSuchModel):
+    if isinstance(error, NoSuchAgent):
         return "model_not_found"
     return error.error_type if isinstance(error, ModelError) else None
 

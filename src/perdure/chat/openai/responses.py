@@ -8,8 +8,8 @@ import orjson
 from pydantic import BaseModel
 
 from perdure.chat.openai.completions import ALIVE
-from perdure.chat.openai.words import Words, finish_reason, words_of
 from perdure.chat.schemas import ErrorMessage, StopReason, UsageStatistics
+from perdure.chat.words import Words, finish_reason, words_of
 from perdure.kit.clock import now
 from perdure.runs.live import LiveRun
 

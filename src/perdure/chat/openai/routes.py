@@ -10,8 +10,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel
 
+from perdure.agents.named import find_agent
 from perdure.agents.store import AgentRow
-from perdure.chat.openai.agents import find_agent, find_history, list_agents
+from perdure.chat.openai.agents import find_history, list_agents
 from perdure.chat.openai.completions import Completion, chunk_stream
 from perdure.chat.openai.errors import OpenAIRoute
 from perdure.chat.openai.request import ChatCompletionRequest, ResponseRequest, SaidMessage, sending
@@ -61,7 +62,7 @@ async def list_models(db: Db, actor: CurrentActor) -> OpenAIModels:
 @router.get("/openai/v1/models/{model}")
 async def retrieve_model(model: str, db: Db, actor: CurrentActor) -> OpenAIModel:
     """One agent, as a model."""
-    return OpenAIModel.of(await db.read(find_agent, actor, model))
+    return OpenAIModel.of(await db.read(find_agent, actor, model, "model"))
 
 
 @router.post("/v1/chat/completions", response_model=None, responses=STREAM)
