@@ -1,18 +1,22 @@
 """What tests of requests that meet have in common."""
 
 import asyncio
+import contextlib
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import LiveServer, new_database_url, serve
 
+from perdure.config import Settings
 from perdure.testing.model_server import ModelServer
-from perdure.testing.scripted import Reply, wait
+from perdure.testing.scripted import Reply, ScriptedModel, wait
 
 PATIENCE = 10.0
 FORMATS = {
@@ -50,6 +54,23 @@ def gate():
     made = Gate()
     yield made
     made.opened.set()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[LiveServer, LiveServer]]:
+    """Two servers on one Postgres."""
+    url, remove = new_database_url("postgres", tmp_path)
+    model = ScriptedModel()
+    settings = [
+        Settings.model_validate(
+            {"home": tmp_path / name, "database": {"url": url}, "models": {"detect": False}}
+        )
+        for name in ("one", "two")
+    ]
+    server = contextlib.contextmanager(serve)
+    with server(settings[0], model) as one, server(settings[1], model) as two:
+        yield one, two
+    remove()
 
 
 @pytest.fixture

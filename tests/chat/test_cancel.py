@@ -1,12 +1,9 @@
 """Cancelling: at once, wherever the turn is; what was said stays and the next message works."""
 
 import asyncio
-import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,9 +11,8 @@ import pytest
 from letta_client import ConflictError, Letta, NotFoundError
 from tests.chat.conftest import until
 from tests.chat.test_messages import new_agent, send
-from tests.conftest import LiveServer, new_database_url, serve
+from tests.conftest import LiveServer
 
-from perdure.config import Settings
 from perdure.content.parts import returns_of
 from perdure.testing.oracle import refusal
 from perdure.testing.scripted import Reply, ScriptedModel, call, say, wait
@@ -182,41 +178,31 @@ def test_a_conversation_is_cancelled_alone(
     reader.frames()
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[tuple[LiveServer, LiveServer]]:
-    """Two servers on one Postgres."""
-    url, remove = new_database_url("postgres", tmp_path)
-    model = ScriptedModel({"stuck": [stuck(say("late")), say("back")]})
-    settings = [
-        Settings.model_validate(
-            {"home": tmp_path / name, "database": {"url": url}, "models": {"detect": False}}
-        )
-        for name in ("one", "two")
-    ]
-    server = contextlib.contextmanager(serve)
-    with server(settings[0], model) as one, server(settings[1], model) as two:
-        yield one, two
-    remove()
-
-
 def test_another_process_cancels_within_half_a_second(pair: tuple[LiveServer, LiveServer]) -> None:
-    one, two = pair
-    here, there = Letta(base_url=one.url, max_retries=0), Letta(base_url=two.url, max_retries=0)
-    agent = here.agents.create(model="scripted/stuck", memory_blocks=[])
-    with httpx.Client(base_url=one.url) as http:
-        reader = Reader(http, agent.id)
-        assert reader.first.wait(5)
-        began = time.monotonic()
-        assert list(there.agents.messages.cancel(agent.id).values()) == ["cancelled"]
-        assert time.monotonic() - began < 2  # half a second, and room for a loaded machine
-        reader.frames()
-    assert there.agents.messages.create(agent.id, input="hi").messages[0].content == "back"
+    here, there = (Letta(base_url=server.url, max_retries=0) for server in pair)
+
+    def seconds_until_cancelled(model: str) -> float:
+        handle = pair[0].scripted.script(model, stuck(say("late")), say("back"))
+        agent = here.agents.create(model=handle, memory_blocks=[])
+        with httpx.Client(base_url=pair[0].url, timeout=20) as http:
+            reader = Reader(http, agent.id)
+            assert reader.first.wait(15)
+            began = time.monotonic()
+            assert list(there.agents.messages.cancel(agent.id).values()) == ["cancelled"]
+            seconds = time.monotonic() - began
+            reader.frames()
+        assert there.agents.messages.create(agent.id, input="hi").messages[0].content == "back"
+        return seconds
+
+    # The machine may be busy with something else; it is not each time.
+    assert any(seconds_until_cancelled(f"stuck-{n}") < 0.6 for n in range(8))
 
 
 def test_a_line_is_one_for_all_servers_of_a_database(pair: tuple[LiveServer, LiveServer], pool: Any) -> None:
     one, two = pair
     here, there = (Letta(base_url=server.url, max_retries=0) for server in pair)
-    agent = here.agents.create(model="scripted/stuck", memory_blocks=[])
+    handle = one.scripted.script("stuck", stuck(say("late")), say("back"))
+    agent = here.agents.create(model=handle, memory_blocks=[])
     with (
         httpx.Client(base_url=one.url, timeout=20) as near,
         httpx.Client(base_url=two.url, timeout=20) as far,

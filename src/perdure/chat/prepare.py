@@ -56,6 +56,7 @@ class Preparer:
         place = await self.place_of(asked.actor, asked.thread_id)
         agent = place.agent
         model = await self.models.resolve(asked.actor, asked.options.override_model or agent.model)
+        waited = run is not None and run.status == "created"
         run = run or new_run(asked, place)
         new = Intake(
             actor=asked.actor,
@@ -66,7 +67,7 @@ class Preparer:
             drafts=asked.drafts,
             reply=asked.reply,
             assumed=agent,
-            request=asked.stored(),
+            request=asked.stored(waited=waited),
             asked_since=self.env.asked_since(),
         )
         return Prepared(place, model, new)

@@ -38,8 +38,8 @@ class Asked:
     drafts: tuple[Draft, ...] = ()
     reply: Reply | None = None
 
-    def stored(self, *, waiting: bool = False) -> dict[str, Any]:
-        """As plain values; with its messages as long as they wait to be said."""
+    def stored(self, *, waiting: bool = False, waited: bool = False) -> dict[str, Any]:
+        """As plain values; with its messages while they wait to be said, later with a word that they did."""
         kept: dict[str, Any] = {
             "user_id": self.actor.user_id,
             "options": self.options.model_dump(mode="json", exclude_unset=True),
@@ -47,7 +47,7 @@ class Asked:
         }
         if waiting:
             kept["drafts"] = [_stored_draft(draft) for draft in self.drafts]
-        return kept
+        return kept | {"waited": True} if waited else kept
 
 
 def asked_in(run: RunRow, request: Mapping[str, Any] | None) -> Asked:
@@ -61,6 +61,11 @@ def asked_in(run: RunRow, request: Mapping[str, Any] | None) -> Asked:
         Delivery(**request["delivery"]),
         drafts_in(request),
     )
+
+
+def has_waited(request: Mapping[str, Any] | None) -> bool:
+    """Whether a run that has begun was in line before: its stream is kept."""
+    return bool(request and request.get("waited"))
 
 
 def drafts_in(request: Mapping[str, Any]) -> tuple[Draft, ...]:

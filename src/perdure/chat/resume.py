@@ -5,6 +5,7 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from perdure.agents.conversations.place import ThreadName, find, thread_of
+from perdure.chat.requests import has_waited
 from perdure.chat.routes import STREAM, CurrentSender
 from perdure.chat.schemas import ResumeStream
 from perdure.chat.send import Sender
@@ -74,8 +75,7 @@ def readable(conn: Connection, actor: Actor, run_id: str, tails: Tails) -> RunRo
     """A run whose frames are kept; says why where they are not."""
     run = store.get(conn, actor, run_id)
     said = f"what was said in it is at `GET /v1/runs/{run_id}/messages`"
-    durable = run.background or run.status == "created" or tails.at_work(run_id)
-    if not durable and last_frame(conn, run_id) is None:
+    if not _is_durable(conn, run, tails):
         raise InvalidArgument(
             f"Run {run_id} is a foreground run, whose stream is not kept: send with `background: true` "
             f"to be able to come back; {said}."
@@ -83,6 +83,13 @@ def readable(conn: Connection, actor: Actor, run_id: str, tails: Tails) -> RunRo
     if not tails.keeps(run):
         raise Gone(f"Run {run_id} ended so long ago that its stream is not kept any longer; {said}.")
     return run
+
+
+def _is_durable(conn: Connection, run: RunRow, tails: Tails) -> bool:
+    """Whether a run's stream is kept, from its beginning or since it waited or was taken over."""
+    if run.background or run.status == "created" or run.attempt > 1 or tails.at_work(run.id):
+        return True
+    return last_frame(conn, run.id) is not None or has_waited(store.request_of(conn, run.id))
 
 
 def _run_meant(conn: Connection, actor: Actor, thread_id: str, otid: str | None) -> str:

@@ -240,6 +240,11 @@ def find_run(conn: Connection, run_id: str) -> RunRow | None:
     return picked(RunRow, row) if row else None
 
 
+def request_of(conn: Connection, run_id: str) -> Mapping[str, Any] | None:
+    """What is kept of the request that a run came from."""
+    return conn.execute(select(runs.c.request).where(runs.c.id == run_id)).scalar()
+
+
 def delete_run(conn: Connection, actor: Actor, run_id: str) -> None:
     """Delete a run and its steps; its messages stay."""
     if not conn.execute(delete(runs).where(is_owned(runs, actor), runs.c.id == run_id)).rowcount:
