@@ -1,0 +1,102 @@
+"""Schemas that callers send: references in place, titles gone."""
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from perdure.tools.arguments import check
+from perdure.tools.derive import NoSchema, schema_from_source
+from perdure.tools.derive.inline import inlined
+
+SOURCE = "def manage(data: 'Entry', change: int = 1) -> bool:\n    '''Manage.'''\n"
+
+
+class Item(BaseModel):
+    sku: str
+    title: str | None = None
+
+
+class Entry(BaseModel):
+    item: Item = Field(description="What it is.")
+    others: list[Item] = []
+
+
+class Arguments(BaseModel):
+    data: Entry
+    change: int = 1
+
+
+def test_args_json_schema_stands_in_place_of_hints() -> None:
+    made = schema_from_source(SOURCE, Arguments.model_json_schema())
+    assert made["name"] == "manage"
+    assert made["description"] == "Manage."
+    item = {
+        "type": "object",
+        "properties": {"sku": {"type": "string"}, "title": {"anyOf": [{"type": "string"}, {"type": "null"}]}},
+        "required": ["sku"],
+    }
+    item["properties"]["title"]["default"] = None
+    assert made["parameters"] == {
+        "type": "object",
+        "properties": {
+            "data": {
+                "type": "object",
+                "properties": {
+                    "item": {**item, "description": "What it is."},
+                    "others": {"type": "array", "items": item, "default": []},
+                },
+                "required": ["item"],
+            },
+            "change": {"type": "integer", "default": 1},
+        },
+        "required": ["data"],
+    }
+    given: dict[str, Any] = {"data": {"item": {"sku": "a", "title": None}, "others": [{"sku": "b"}]}}
+    assert check(made["parameters"], given) == (given, [])
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"type": "string"}, "must be the schema of an object"),
+        ({"properties": []}, "must be the schema of an object"),
+        ({"properties": {"data": []}}, "there is a list where a schema must be"),
+        ({"properties": {"data": {"$ref": "#/$defs/Gone"}}}, "'#/\\$defs/Gone' refers to nothing in it"),
+        ({"properties": {"data": {"$ref": "http://example.com"}}}, "refers to nothing"),
+        ({"properties": {"data": {"$ref": "#"}}}, "too large|contains itself"),
+        (
+            {"properties": {"data": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}},
+            "contains itself",
+        ),
+        ({"properties": {}, "required": "data"}, "`required` must be a list of names"),
+        (
+            {"properties": {"data": {}, "more": {}}},
+            "args_json_schema has more, which the function does not take",
+        ),
+        ({"properties": {"change": {}}}, "args_json_schema lacks data, which the function needs"),
+    ],
+)
+def test_a_schema_that_does_not_fit_is_refused(schema: dict[str, Any], why: str) -> None:
+    with pytest.raises(NoSchema, match=why):
+        schema_from_source(SOURCE, schema)
+
+
+def test_few_references_cannot_stand_for_a_huge_schema() -> None:
+    definitions: dict[str, Any] = {"A0": {"type": "string"}}
+    for at in range(1, 30):
+        both = {"$ref": f"#/$defs/A{at - 1}"}
+        definitions[f"A{at}"] = {"type": "object", "properties": {"a": both, "b": both}}
+    with pytest.raises(NoSchema, match="too large"):
+        inlined({"properties": {"x": {"$ref": "#/$defs/A29"}}, "$defs": definitions}, "json_schema")
+
+
+def test_a_property_may_have_the_name_of_a_keyword() -> None:
+    properties = {"title": {"type": "string"}, "$ref": {"type": "string"}, "definitions": {"type": "array"}}
+    schema = {"type": "object", "properties": properties}
+    assert inlined(schema, "json_schema") == schema
+    one = {
+        "properties": {"a": {"allOf": [{"$ref": "#/definitions/A"}], "default": 1}},
+        "definitions": {"A": {"title": "A", "type": "integer"}},
+    }
+    assert inlined(one, "json_schema")["properties"] == {"a": {"type": "integer", "default": 1}}
