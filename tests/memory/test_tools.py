@@ -212,6 +212,8 @@ def test_the_tools_have_their_parameters_and_types() -> None:
         "core_memory_replace": ["label", "old_content", "new_content"],
         "memory": ["command"],
         "memory_apply_patch": ["label", "patch"],
+        "rethink_user_memory": ["new_memory"],
+        "finish_rethinking_memory": [],
     }
     assert {tool.name: tool.kind for tool in TOOLS if tool.name.startswith("memory_")} == {
         "memory_insert": "letta_sleeptime_core",
@@ -232,3 +234,11 @@ def test_the_tools_have_their_parameters_and_types() -> None:
         "old_path",
         "new_path",
     }
+
+
+async def test_what_is_known_of_the_person_is_written_anew(mind: Mind) -> None:
+    await mind.add("human", "Ada")
+    assert (await mind.call("rethink_user_memory", new_memory="Ada, of Bergen.")).text == "Ada, of Bergen."
+    assert (await mind.call("finish_rethinking_memory")).text == "None"
+    assert await mind.values() == {"human": "Ada, of Bergen."}
+    assert "line numbers" in await mind.refused("rethink_user_memory", new_memory="1→ Ada")

@@ -9,7 +9,7 @@ import pytest
 from perdure.agents import links
 from perdure.content.parts import Text, ToolCall, ToolReturn
 from perdure.kit.clock import now
-from perdure.messages import store
+from perdure.messages import store, tools
 from perdure.messages.store import Draft
 from perdure.messages.tools import TOOLS, ago
 from perdure.tools.base import ToolContext
@@ -37,12 +37,12 @@ async def search(shared_database, actor, agent_id, monkeypatch):
         await db.write(store.append, thread, [draft])
     monkeypatch.undo()
     await db.write(sync_builtins, actor.organization_id, TOOLS)
-    (tool,) = await db.read(by_names, actor, ["conversation_search"])
+    rows = {tool.name: tool for tool in await db.read(by_names, actor, [tool.name for tool in TOOLS])}
 
-    async def call(zone: str = "UTC", **arguments: Any) -> Any:
+    async def call(zone: str = "UTC", name: str = "conversation_search", **arguments: Any) -> Any:
         ctx = ToolContext(db, actor, agent_id, agent_id, "run-now", "step-1", links, None, zone)  # type: ignore[arg-type]
-        asked = ToolCall("c", "conversation_search", json.dumps(arguments))
-        returned = await Dispatcher(TOOLS).call(ctx, tool, asked)
+        asked = ToolCall("c", name, json.dumps(arguments))
+        returned = await Dispatcher(TOOLS).call(ctx, rows[name], asked)
         if returned.status == "error":
             return returned.text
         return [result["content"] for result in json.loads(returned.text)["results"]]
@@ -95,6 +95,22 @@ async def test_days_are_whole_and_those_of_the_agent(search):
     ]
     assert len(await search(start_date="2026-03-28T22:00:00+00:00", end_date="2026-03-28T23:00")) == 2
     assert "no date such as" in await search(start_date="yesterday")
+
+
+async def test_an_agent_that_speaks_looks_for_words_in_the_last_minutes(search, monkeypatch):
+    async def earlier(**arguments):
+        return await search(name="search_memory", **arguments)
+
+    monkeypatch.setattr(tools, "now", lambda: DAYS[1] + timedelta(minutes=10))
+    assert await earlier(convo_keyword_queries=["green tea", "apples"], start_minutes_ago=15) == [
+        "100% sure about the green_tea"
+    ]
+    assert await earlier(convo_keyword_queries=["tea"], end_minutes_ago=15) == [
+        "Noted: TEA",
+        "I like green tea and Äpfel",
+    ]
+    assert len(await earlier()) == 4
+    assert "longer than time" in await earlier(start_minutes_ago=10**12)
 
 
 def test_spans_are_told_in_words():

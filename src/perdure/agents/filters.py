@@ -1,5 +1,6 @@
 """Which agents a list or a count is about."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any
@@ -125,3 +126,13 @@ def count_agents(conn: Connection, actor: Actor, filters: AgentFilters) -> int:
     """How many agents the filters leave."""
     query = select(func.count()).select_from(agents).where(is_owned(agents, actor), *filters.conditions())
     return conn.execute(query).scalar_one()
+
+
+def ids_tagged(
+    conn: Connection, actor: Actor, every: Sequence[str], some: Sequence[str], limit: int
+) -> list[str]:
+    """The ids of agents with every one of some tags and any of others, hidden ones too; oldest first."""
+    wanted = ((every, True), (some, False))
+    conditions = [_tagged(tuple(tags), together) for tags, together in wanted if tags]
+    query = select(agents.c.id).where(is_owned(agents, actor), *conditions)
+    return list(conn.execute(query.order_by(agents.c.created_at, agents.c.id).limit(limit)).scalars())

@@ -81,6 +81,9 @@ def new_run(asked: Asked, place: Place) -> RunRow:
     )
     return replace(
         run,
+        metadata={**(run.metadata or {}), **asked.delivery.lineage}
+        if asked.delivery.lineage
+        else run.metadata,
         background=asked.delivery.background,
         callback_url=callback_url,
         callback_due=run.created_at if callback_url else None,

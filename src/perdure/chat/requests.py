@@ -17,7 +17,10 @@ NAMED = ("role", "name", "otid", "sender_id", "group_id")
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """How the caller reads the run, and what becomes of it where nobody says so: `strategy`."""
+    """How the caller reads the run, and what becomes of it where nobody says so: `strategy`.
+
+    `lineage` is what a run that another run asked for tells of that, in its metadata.
+    """
 
     run_type: str
     tokens: bool = False
@@ -25,6 +28,7 @@ class Delivery:
     background: bool = False
     strategy: MultitaskStrategy = "reject"
     callback_url: str | None = None
+    lineage: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import NoDecode
 
-from perdure.chat.settings import StreamSettings
+from perdure.chat.settings import MultiagentSettings, StreamSettings
 from perdure.db.settings import DatabaseSettings
 from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
@@ -66,6 +66,7 @@ class Settings(BaseModel):
     providers: list[ProviderSettings] = Field(default_factory=list[ProviderSettings])
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
+    multiagent: MultiagentSettings = MultiagentSettings()
     summaries: SummarySettings = SummarySettings()
     outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()

@@ -11,6 +11,8 @@ from perdure.memory.edits import append_line, check_unnumbered, insert_lines, re
 from perdure.memory.reach import edit, overwrite
 from perdure.tools.base import ToolContext, tool
 
+ABOUT_PERSON = "human"
+
 
 @tool("letta_sleeptime_core")
 async def memory_insert(ctx: ToolContext, label: str, new_string: str, insert_line: int = -1) -> str:
@@ -65,6 +67,23 @@ async def memory_rethink(ctx: ToolContext, label: str, new_memory: str) -> str:
 @tool("letta_sleeptime_core", repeatable=True)
 async def memory_finish_edits(ctx: ToolContext) -> None:
     """Say that your memory is in order and you are done changing it."""
+
+
+@tool("letta_voice_sleeptime_core", repeatable=True)
+async def rethink_user_memory(ctx: ToolContext, new_memory: str) -> str:
+    """Write the memory block about the person anew, whole. Returns what it says now.
+
+    Args:
+        new_memory: All that is known of the person and still holds, what is new woven in, without line
+            numbers. What you leave out is lost.
+    """
+    check_unnumbered(new_memory=new_memory)
+    return await ctx.db.write(overwrite, ctx, ABOUT_PERSON, new_memory)
+
+
+@tool("letta_voice_sleeptime_core", repeatable=True)
+async def finish_rethinking_memory(ctx: ToolContext) -> None:
+    """Say that the memory about the person is in order and you are done changing it."""
 
 
 @tool("letta_memory_core")
@@ -170,6 +189,8 @@ TOOLS = (
     memory_replace,
     memory_rethink,
     memory_finish_edits,
+    rethink_user_memory,
+    finish_rethinking_memory,
 )
 # The tools by which an agent can keep something for good.
-WRITERS = tuple(tool for tool in TOOLS if tool is not memory_finish_edits)
+WRITERS = tuple(tool for tool in TOOLS if tool not in (memory_finish_edits, finish_rethinking_memory))

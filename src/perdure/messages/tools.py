@@ -1,6 +1,7 @@
 """Built-in tools over what was said."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from perdure.messages.spoken import searchable
 from perdure.messages.store import MessageRow
 from perdure.tools.base import ToolContext, ToolFailed, tool
 
+SAID_EARLIER = 10
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
@@ -45,9 +47,47 @@ async def conversation_search(
         except_run=ctx.run_id,
         limit=max(1, limit),
     )
-    found = await ctx.db.read(search, ctx.actor, wanted)
+    return _told(await ctx.db.read(search, ctx.actor, wanted), ctx)
+
+
+@tool("letta_voice_sleeptime_core", parallel=True, repeatable=True)
+async def search_memory(
+    ctx: ToolContext,
+    convo_keyword_queries: list[str] | None = None,
+    start_minutes_ago: int | None = None,
+    end_minutes_ago: int | None = None,
+) -> Any:
+    """Look for something that was said earlier and is no longer in view, when the person asks about it.
+
+    Args:
+        convo_keyword_queries: Words and names to look for, each by itself. Without any, the latest that was
+            said in the time span is returned.
+        start_minutes_ago: Only what was said since so many minutes ago.
+        end_minutes_ago: Only what was said before so many minutes ago.
+    """
+    wanted = Search(
+        query=" ".join(convo_keyword_queries or ()),
+        thread_id=ctx.thread_id,
+        start=_ago("start_minutes_ago", start_minutes_ago),
+        end=_ago("end_minutes_ago", end_minutes_ago),
+        except_run=ctx.run_id,
+        limit=SAID_EARLIER,
+    )
+    return _told(await ctx.db.read(search, ctx.actor, wanted), ctx)
+
+
+def _told(found: Sequence[MessageRow], ctx: ToolContext) -> dict[str, Any]:
     message = f"Found {len(found)} of the latest matching messages." if found else "No message matches."
     return {"message": message, "results": [_shown(row, ctx) for row in found]}
+
+
+def _ago(field: str, minutes: int | None) -> datetime | None:
+    if minutes is None:
+        return None
+    try:
+        return now() - timedelta(minutes=minutes)
+    except OverflowError as error:
+        raise ToolFailed(f"{field}: {minutes} minutes is longer than time has been counted.") from error
 
 
 def _moment(field: str, value: str | None, zone: ZoneInfo) -> datetime | None:
@@ -81,4 +121,4 @@ def ago(span: timedelta) -> str:
     return "just now"
 
 
-TOOLS = (conversation_search,)
+TOOLS = (conversation_search, search_memory)

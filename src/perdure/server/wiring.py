@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from perdure.agents.facts import Facts
+from perdure.chat import tools as agent_tools
 from perdure.chat.callbacks import Callbacks
+from perdure.chat.correspondence import Correspondence
 from perdure.chat.mcp.endpoint import Endpoint
 from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
@@ -40,10 +42,11 @@ from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
+from perdure.tools.base import bound
 from perdure.tools.dispatch import Dispatcher
 from perdure.tools.send_message import send_message
 
-BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS)
+BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS, *agent_tools.TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +125,9 @@ class Wiring:
         app.state.dispatcher = dispatcher
         app.state.runner = runner
         app.state.callbacks = callbacks
-        app.state.sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
+        sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
+        dispatcher.add(bound(agent_tools.TOOLS, Correspondence(sender, settings.multiagent)))
+        app.state.sender = sender
         app.state.authenticate = self._authenticator(db, ring)
         app.state.mcp = Endpoint(app.state.sender, app.state.authenticate)
         stack.push_async_callback(app.state.mcp.close)

@@ -1,8 +1,9 @@
 """The tool contract: what a built-in tool is, what it is given, how it fails."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
@@ -99,7 +100,10 @@ class BuiltinTool:
 def tool(
     kind: str, *, parallel: bool = False, repeatable: bool = False
 ) -> Callable[[ToolFunction], BuiltinTool]:
-    """Make a built-in tool of an async function `(ctx, …)`: its name, docstring and hints are the schema."""
+    """Make a built-in tool of an async function `(ctx, …)`: its name, docstring and hints are the schema.
+
+    A function `(it, ctx, …)` works by something long-lived: it can be called once it is `bound` to that.
+    """
 
     def make(function: ToolFunction) -> BuiltinTool:
         name = getattr(function, "__name__", "")
@@ -107,3 +111,8 @@ def tool(
         return BuiltinTool(name, kind, schema_of(function), function, parallel, repeatable, source)
 
     return make
+
+
+def bound(tools: Iterable[BuiltinTool], it: object) -> tuple[BuiltinTool, ...]:
+    """The tools of functions `(it, ctx, …)` with what they work by."""
+    return tuple(replace(each, run=partial(each.run, it)) for each in tools)

@@ -30,6 +30,10 @@ class Dispatcher:
         self._builtins = {builtin.name: builtin for builtin in builtins}
         self._executors = executors or {}
 
+    def add(self, builtins: Iterable[BuiltinTool]) -> None:
+        """Tools that work by what is made later than this."""
+        self._builtins |= {builtin.name: builtin for builtin in builtins}
+
     @property
     def builtins(self) -> Sequence[BuiltinTool]:
         """The tools that are part of the server."""

@@ -24,7 +24,7 @@ ENTRY = re.compile(r"^(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
 def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     """What a model is told of `async def name(ctx, …)`: name, description, parameters.
 
-    Every parameter but the first needs a hint and a line under `Args:`; a tool without is a mistake
+    Every parameter after `ctx` needs a hint and a line under `Args:`; a tool without is a mistake
     in our code, so this raises while the server is imported.
     """
     name: str = getattr(function, "__name__", "")
@@ -32,7 +32,9 @@ def schema_of(function: Callable[..., Any]) -> dict[str, Any]:
     if not description:
         raise TypeError(f"The tool {name} has no docstring.")
     hints = get_type_hints(function)
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+    parameters = list(inspect.signature(function).parameters.values())
+    names = [parameter.name for parameter in parameters]
+    parameters = parameters[names.index("ctx") + 1 if "ctx" in names else 1 :]
     fields = {parameter.name: hints.get(parameter.name) for parameter in parameters}
     required = [parameter.name for parameter in parameters if parameter.default is parameter.empty]
     return {
