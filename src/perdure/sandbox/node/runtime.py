@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-OLDEST = (18, 0)
-STRIPS_TYPES = (22, 6)
+OLDEST = (20, 12)
+STRIPS_TYPES = (22, 13)
 SAYS_VERSION_SECONDS = 10.0
 NPM_CLI = Path("lib/node_modules/npm/bin/npm-cli.js")
 
