@@ -7,7 +7,16 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
-from perdure.config.names import CONFIG, PREFIX, SECRETS, VARIABLES, all_settings, nearest, variable
+from perdure.config.names import (
+    CONFIG,
+    PREFIX,
+    SECRETS,
+    VARIABLES,
+    all_settings,
+    nearest,
+    spelled_out,
+    variable,
+)
 from perdure.kit.errors import PerdureError
 
 FILE = "_FILE"
@@ -23,8 +32,8 @@ class Variables(EnvSettingsSource):
 
     def __init__(self, settings: type[BaseSettings], environment: Mapping[str, str]):
         super().__init__(settings)
-        told = {name: environment.get(name, "").strip() for name in VARIABLES}
-        self.env_vars = {name.lower(): text for name, text in told.items() if text}
+        told = {place: environment.get(variable(place), "").strip() for place, _ in all_settings()}
+        self.env_vars = {spelled_out(place).lower(): text for place, text in told.items() if text}
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:

@@ -26,8 +26,17 @@ def all_settings(model: type[BaseModel] = Settings, place: Place = ()) -> Iterat
             yield (*place, name), field
 
 
+# The one setting of a group that the group's own name stands for.
+_SHORT: dict[Place, str] = {("sandbox", "mode"): "PERDURE_SANDBOX"}
+
+
 def variable(place: Place) -> str:
     """The environment variable of a setting."""
+    return _SHORT.get(place) or spelled_out(place)
+
+
+def spelled_out(place: Place) -> str:
+    """A variable that tells a setting's whole place."""
     return PREFIX + "_".join(place).upper()
 
 

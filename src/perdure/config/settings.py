@@ -13,6 +13,7 @@ from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
+from perdure.sandbox.settings import SandboxSettings
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -68,6 +69,7 @@ class Settings(BaseModel):
     streams: StreamSettings = StreamSettings()
     multiagent: MultiagentSettings = MultiagentSettings()
     summaries: SummarySettings = SummarySettings()
+    sandbox: SandboxSettings = SandboxSettings()
     outbound: OutboundSettings = OutboundSettings()
     log: LogSettings = LogSettings()
 

@@ -1,9 +1,13 @@
 """What a person may set about sandboxes. Plain values; `perdure.config` reads them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
+
+from perdure.sandbox.base import Limits, MiB
+
+Mode = Literal["auto", "bubblewrap", "landlock", "unsafe-local", "off"]
 
 
 def _split(value: Any) -> Any:
@@ -37,3 +41,45 @@ class EnvironmentSettings(BaseModel):
     max_bytes: int = Field(default=1_000_000_000, gt=0, description="The most that one tool's may take.")
     seconds: float = Field(default=300.0, gt=0, description="How long installing one tool's may take.")
     builds: int = Field(default=1, gt=0, description="How many are installed at the same time.")
+
+
+class SandboxSettings(BaseModel):
+    """Where the code of tools and of `run_code` runs, and what it may use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    mode: Mode = Field(
+        default="auto",
+        description="`auto` takes the first that holds here: `bubblewrap`, `landlock`. `off` runs no code. "
+        "`unsafe-local` runs it without any protection, as the server's own user.",
+    )
+    concurrency: int = Field(
+        default=8, ge=1, le=48, description="How many calls run at once; further ones wait in line."
+    )
+    user: int = Field(
+        default=60777,
+        ge=1,
+        description="The user id that sandboxes run as where the server is root. It should own nothing.",
+    )
+    wall_seconds: float = Field(default=30.0, gt=0, description="How long a call may take.")
+    cpu_seconds: int = Field(default=10, ge=1, description="How much processor time a call may take.")
+    memory_mb: int = Field(
+        default=512, ge=32, description="Memory of all processes of a call together, in MiB."
+    )
+    processes: int = Field(default=16, ge=1, description="How many processes and threads a call may have.")
+    files_mb: int = Field(default=64, ge=1, description="How much a call may keep in files, in MiB.")
+    output_kb: int = Field(
+        default=1024, ge=1, description="How much is kept of each of result and outputs, in KiB."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a call that nobody set others for."""
+        return Limits(
+            self.wall_seconds,
+            self.cpu_seconds,
+            self.memory_mb * MiB,
+            self.processes,
+            self.files_mb * MiB,
+            self.output_kb * 1024,
+        )

@@ -37,6 +37,7 @@ from perdure.runs.frames import CHANNEL
 from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
 from perdure.runs.spill import Spill
+from perdure.sandbox.chosen import open_sandbox
 from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
@@ -92,6 +93,8 @@ class Wiring:
         settings = self.settings
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
+        sandbox = open_sandbox(settings.sandbox)
+        stack.push_async_callback(sandbox.close)
         dispatcher = Dispatcher(BUILTINS)
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
@@ -123,6 +126,7 @@ class Wiring:
         app.state.keyring = ring
         app.state.models = models
         app.state.dispatcher = dispatcher
+        app.state.sandbox = sandbox
         app.state.runner = runner
         app.state.callbacks = callbacks
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)

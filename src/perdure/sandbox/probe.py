@@ -1,0 +1,41 @@
+"""A short trial of a sandbox that was just started: what must hold, tried from inside."""
+
+import contextlib
+import os
+import secrets
+import socket
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+from perdure.sandbox.base import Job, Limits, SandboxUnavailable
+from perdure.sandbox.zygote import Zygote
+
+SOURCE = (Path(__file__).parent / "guest" / "trial.py").read_text()
+LIMITS = Limits(wall_seconds=10.0, cpu_seconds=5)
+
+
+async def probe(zygote: Zygote) -> None:
+    """Raises `SandboxUnavailable` naming what does not hold."""
+    with _witness() as (path, port, secret):
+        arguments = {"path": path, "port": port, "server": os.getpid(), "secret": secret}
+        job = Job(SOURCE, "probe", "breaches", arguments=arguments, limits=LIMITS)
+        found = await zygote.run(job)
+    if found.status == "error":
+        raise SandboxUnavailable(f"The trial of the sandbox failed: {found.error}")
+    if found.value:
+        raise SandboxUnavailable(f"The sandbox does not hold: {'; '.join(map(str, found.value))}.")
+
+
+@contextlib.contextmanager
+def _witness() -> Generator[tuple[str, int, str]]:
+    """A file that anybody on this machine may read, and a port that anybody may connect to."""
+    secret = secrets.token_hex(8)
+    with tempfile.TemporaryDirectory(prefix="perdure-probe-") as folder, socket.socket() as listener:
+        Path(folder).chmod(0o755)
+        path = Path(folder) / "witness"
+        path.write_text(secret)
+        path.chmod(0o644)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield str(path), listener.getsockname()[1], secret
