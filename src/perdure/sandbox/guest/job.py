@@ -109,8 +109,8 @@ def _write(name: str, content: bytes) -> None:
 def _streams() -> None:
     """Fresh text streams on the descriptors of the call; a line is sent when it is whole."""
     sys.stdin = open(NOTHING, encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stdout = sys.__stdout__ = _stream(OUT)  # pyright: ignore[reportConstantRedefinition]
-    sys.stderr = sys.__stderr__ = _stream(ERR)  # pyright: ignore[reportConstantRedefinition]
+    sys.stdout = _stream(OUT)
+    sys.stderr = _stream(ERR)
     sys.argv = ["tool"]
 
 
