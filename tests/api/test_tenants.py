@@ -26,6 +26,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/agents/{agent_id}/generate"): {"prompt": "hello"},
     ("PATCH", "/v1/agents/{agent_id}/core-memory/blocks/{block_label}"): {"value": "changed"},
     ("PATCH", "/v1/agents/{agent_id}/tools/approval/{tool_name}"): {"requires_approval": True},
+    ("PATCH", "/v1/tools/{tool_id}"): {"return_char_limit": 7},
     ("PATCH", "/v1/agents/{agent_id}"): {"name": "changed"},
     ("POST", "/v1/conversations/{conversation_id}/messages"): {"input": "hello"},
     ("POST", "/v1/conversations/{conversation_id}/messages/preview-raw-payload"): {"input": "hello"},

@@ -1,10 +1,16 @@
 """Tools on the wire."""
 
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from perdure.kit.errors import InvalidArgument
+from perdure.tools.requirements import MAX_REQUIREMENTS, Kind, requirement_line
 from perdure.tools.store import RETURN_CHAR_LIMIT, ToolRow
+
+MAX_SOURCE = 1_000_000
 
 ToolType = Literal[
     "custom",
@@ -34,6 +40,93 @@ class NpmRequirement(BaseModel):
 
     name: str
     version: str | None = None
+
+
+def _installable(kind: Kind) -> AfterValidator:
+    """Requirements that name packages of an index."""
+
+    def check(requirements: Any) -> Any:
+        for requirement in requirements or ():
+            requirement_line(kind, requirement.name, requirement.version)
+        return requirements
+
+    return AfterValidator(check)
+
+
+def _storable_json(value: Any) -> Any:
+    """JSON that both databases can hold."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"this cannot be stored: {error}") from error
+    return value
+
+
+PipRequirements = Annotated[
+    list[PipRequirement] | None, Field(max_length=MAX_REQUIREMENTS), _installable("pip")
+]
+NpmRequirements = Annotated[
+    list[NpmRequirement] | None, Field(max_length=MAX_REQUIREMENTS), _installable("npm")
+]
+Schema = Annotated[dict[str, Any] | None, AfterValidator(_storable_json)]
+CharLimit = Annotated[int, Field(ge=1, le=1_000_000)]
+Source = Annotated[str, Field(max_length=MAX_SOURCE)]
+
+
+class DefineTool(BaseModel):
+    """A tool from its source."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source_code: Source = Field(description="A top-level function with hints and a docstring.")
+    source_type: str | None = Field(default="python", description="`python` or `typescript`.")
+    json_schema: Schema = Field(default=None, description="What the model is told, in place of the source.")
+    args_json_schema: Schema = Field(default=None, description="The parameters, in place of the hints.")
+    description: str | None = Field(default=None, description="What it does, in place of the docstring.")
+    tags: list[str] | None = None
+    return_char_limit: CharLimit = RETURN_CHAR_LIMIT
+    pip_requirements: PipRequirements = None
+    npm_requirements: NpmRequirements = None
+    default_requires_approval: bool | None = None
+    enable_parallel_execution: bool | None = False
+
+
+class UpdateTool(BaseModel):
+    """What to change of a tool; what is left out stays, null goes back to the default."""
+
+    source_code: Source | None = Field(default=None, description="Has a function of the tool's name.")
+    source_type: str | None = None
+    json_schema: Schema = Field(default=None, description="May rename the tool; null has it read anew.")
+    args_json_schema: Schema = None
+    description: str | None = None
+    tags: list[str] | None = None
+    return_char_limit: CharLimit | None = None
+    pip_requirements: PipRequirements = None
+    npm_requirements: NpmRequirements = None
+    default_requires_approval: bool | None = None
+    enable_parallel_execution: bool | None = None
+    metadata_: Schema = None
+
+
+class SourceCode(BaseModel):
+    """A source to be read."""
+
+    code: str
+    source_type: str | None = "python"
+
+
+class SearchTools(BaseModel):
+    """What to look for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    query: str | None = None
+    search_mode: Literal["vector", "fts", "hybrid"] = Field(
+        default="hybrid", description="Accepted; words are searched in any case."
+    )
+    tool_types: list[str] | None = None
+    tags: list[str] | None = Field(default=None, description="Tools with any of these.")
+    limit: int = Field(default=50, ge=1, le=100)
 
 
 class Tool(BaseModel):
@@ -85,3 +178,22 @@ def tool_of(row: ToolRow) -> Tool:
             "project_id": row.project_id,
         }
     )
+
+
+class FoundTool(BaseModel):
+    """A tool that was found, and how well it fits."""
+
+    tool: Tool
+    embedded_text: str | None = Field(default=None, description="What it was found by.")
+    fts_rank: int | None = Field(default=None, description="Its place by words, from 1.")
+    vector_rank: int | None = Field(default=None, description="Its place by meaning.")
+    combined_score: float
+
+
+def known_types(field: str, kinds: Sequence[str]) -> tuple[str, ...]:
+    """The types of tools a caller asked for; raises `InvalidArgument` where there is no such type."""
+    if unknown := [kind for kind in kinds if kind not in TOOL_TYPES]:
+        raise InvalidArgument(
+            f"{field}: there is no tool type {', '.join(unknown)}. Types: {', '.join(TOOL_TYPES)}."
+        )
+    return tuple(kinds)

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 
 from perdure.db.insert import insert_new
+from perdure.db.lists import has_any
 from perdure.kit.clock import now
-from perdure.kit.errors import NotFound
-from perdure.kit.ids import stable_id
+from perdure.kit.errors import InvalidArgument, NotFound
+from perdure.kit.ids import new_id, stable_id
 from perdure.kit.paging import Page, paginate
-from perdure.tenancy.actor import Actor, one, owned
+from perdure.tenancy.actor import Actor, is_owned, one, owned
 from perdure.tenancy.tables import organizations
 from perdure.tools.base import BuiltinTool
 from perdure.tools.tables import tools
@@ -67,6 +68,7 @@ class ToolFilter:
     excluded_kinds: Sequence[str] = ()
     only_builtin: bool = False
     no_builtin: bool = False
+    tags: Sequence[str] = ()
 
 
 class ToolNotFound(NotFound):
@@ -107,6 +109,12 @@ def list_(conn: Connection, actor: Actor, page: Page, wanted: ToolFilter = ToolF
     return [tool_row(row) for row in paginate(conn, query, page, key=tools.c.created_at, id=tools.c.id)]
 
 
+def all_(conn: Connection, actor: Actor, wanted: ToolFilter = ToolFilter()) -> list[ToolRow]:
+    """All of the tools, newest first."""
+    query = _filtered(owned(tools, actor), wanted).order_by(tools.c.created_at.desc(), tools.c.id.desc())
+    return [tool_row(row) for row in conn.execute(query)]
+
+
 def count(conn: Connection, actor: Actor, wanted: ToolFilter = ToolFilter()) -> int:
     """How many tools there are."""
     query = _filtered(owned(tools, actor), wanted).with_only_columns(func.count())
@@ -124,8 +132,58 @@ def _filtered(query: Select[Any], wanted: ToolFilter) -> Select[Any]:
         (wanted.excluded_kinds, tools.c.kind.not_in(wanted.excluded_kinds)),
         (wanted.only_builtin, builtin),
         (wanted.no_builtin, ~builtin),
+        (wanted.tags, has_any(tools.c.tags, wanted.tags)),
     )
     return query.where(*(condition for asked, condition in conditions if asked))
+
+
+def define(
+    conn: Connection, actor: Actor, values: Mapping[str, Any], project_id: str | None = None
+) -> tuple[ToolRow, bool]:
+    """Store a tool that a user made under its name, and tell whether it is new.
+
+    One of that name keeps its id, and what `values` does not name. Raises `InvalidArgument` where the
+    name is that of a tool of another type.
+    """
+    name = values["name"]
+    new, moment = new_id("tool"), now()
+    if not by_names(conn, actor, [name]):
+        fixed = {"id": new, "organization_id": actor.organization_id, "kind": "custom"}
+        stamps = {"created_at": moment, "updated_at": moment}
+        makers = {"created_by": actor.user_id, "updated_by": actor.user_id, "project_id": project_id}
+        insert_new(conn, tools, [{"tags": [], **values, **fixed, **makers, **stamps}])
+    row = by_names(conn, actor, [name])[0]
+    if row.id == new:
+        return row, True
+    if row.kind != "custom":
+        raise _taken(row)
+    return change(conn, actor, row.id, values), False
+
+
+def change(conn: Connection, actor: Actor, tool_id: str, values: Mapping[str, Any]) -> ToolRow:
+    """Change some columns of a tool; raises `InvalidArgument` where its new name is another's."""
+    others = by_names(conn, actor, [values["name"]] if "name" in values else [])
+    if other := next((row for row in others if row.id != tool_id), None):
+        raise _taken(other)
+    stamped = {**values, "updated_by": actor.user_id, "updated_at": now()}
+    mine = is_owned(tools, actor) & (tools.c.id == tool_id)
+    if conn.execute(update(tools).where(mine).values(stamped)).rowcount == 0:
+        raise ToolNotFound(tool_id)
+    return get(conn, actor, tool_id)
+
+
+def remove(conn: Connection, actor: Actor, tool_id: str) -> ToolRow:
+    """Delete a tool, which leaves all agents; raises `InvalidArgument` for one of the server's own."""
+    row = get(conn, actor, tool_id)
+    if row.kind.startswith("letta_"):
+        raise InvalidArgument(f"{row.name} is part of the server. Detach it from agents instead.")
+    conn.execute(delete(tools).where(is_owned(tools, actor) & (tools.c.id == tool_id)))
+    return row
+
+
+def _taken(row: ToolRow) -> InvalidArgument:
+    what = "part of the server" if row.kind.startswith("letta_") else f"a tool of type {row.kind} ({row.id})"
+    return InvalidArgument(f"name: {row.name} is the name of {what}. Give the function another one.")
 
 
 def sync_builtins(conn: Connection, organization_id: str, builtins: Iterable[BuiltinTool]) -> None:

@@ -22,14 +22,14 @@ PIECES = st.sampled_from(
     ]
 )
 SOURCES = st.one_of(st.text(), st.lists(PIECES, max_size=40).map("".join))
-HUGE = 60_000
+HUGE = 40_000
 DEEP: Mapping[str, str] = {
     "parentheses": f"x = {'(' * HUGE}{')' * HUGE}",
     "signs": f"x = {'-' * HUGE}1",
     "attributes": f"x = a{'.b' * HUGE}",
     "sums": f"x = 1{'+1' * HUGE}",
-    "choices": "if 1: pass\n" + "elif 1: pass\n" * 10_000,
-    "union": f"def f(a: int{'|int' * 40_000}): 'd'",
+    "choices": "if 1: pass\n" + "elif 1: pass\n" * 7_000,
+    "union": f"def f(a: int{'|int' * 20_000}): 'd'",
     "hint in quotes": f"def f(a: '{'-' * HUGE}1'): 'd'",
     "bases": "".join(f"class A{at}(A{at - 1}, A{at - 1}): x: int\n" for at in range(3_000))
     + "def f(a: A2999): 'd'",

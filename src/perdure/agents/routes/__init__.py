@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from perdure.agents.routes import agents, blocks, prompts, tags, tools
+from perdure.agents.routes import agents, blocks, prompts, tags, tool_changes, tools
 
 router = APIRouter()
-for part in (agents.router, blocks.router, tools.router, prompts.router, tags.router):
-    router.routes.extend(part.routes)
+for part in (agents, blocks, tools, prompts, tags, tool_changes):
+    router.routes.extend(part.router.routes)

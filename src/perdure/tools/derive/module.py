@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from perdure.tools.derive.errors import NoSchema
 
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
 
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 

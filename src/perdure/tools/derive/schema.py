@@ -21,15 +21,16 @@ def schema_from_source(
     *,
     name: str | None = None,
     description: str | None = None,
+    fallback: str = "",
 ) -> dict[str, Any]:
     """The `name`, `description` and `parameters` of a Python tool, by reading its source.
 
     `name` says which top-level function it is; without it, `choose.tool_function` tells. A
-    `description` stands in place of the docstring, and `args_json_schema` (where `$ref`s are put
-    in place) in place of hints. The parameters have no `$ref`, so `tools.arguments.check` knows
-    all of it. `self` and what the server injects are not among them. A parameter is required when
-    it has no default and is not Optional; who calls the function gives None for an Optional one
-    that is left out and has no default.
+    `description` stands in place of the docstring, `fallback` where neither is, and `args_json_schema`
+    (its `$ref`s are put in place) in place of hints. The parameters have no `$ref`, so that
+    `tools.arguments.check` knows all of it. `self` and what the server injects are not among them. A
+    parameter is required when it has no default and is not Optional; who calls the function gives None
+    for an Optional one that is left out and has no default.
 
     Raises `NoSchema` (400), which names line, function, parameter and what to write.
     """
@@ -39,7 +40,7 @@ def schema_from_source(
     if not CALLABLE_NAME.match(function.name):
         raise where.fault("a tool's name has at most 64 of the characters A-Z, a-z, 0-9, _ and -.")
     doc = read_docstring(ast.get_docstring(function), [each.arg for each in _arguments(function)])
-    told = (description or "").strip() or doc.description
+    told = (description or "").strip() or doc.description or fallback
     if not told:
         raise where.fault("it has no docstring. Say in one what the tool does, or send a description.")
     if args_json_schema is None:
@@ -48,6 +49,12 @@ def schema_from_source(
         parameters = inlined(args_json_schema, "args_json_schema")
         _check_fits(function, parameters, where)
     return storable({"name": function.name, "description": told, "parameters": parameters})
+
+
+def docstring_of(source: str, name: str) -> str:
+    """What a source says of its function of that name; raises `NoSchema` where it has none."""
+    function = tool_function(read_module(source), name)
+    return storable(read_docstring(ast.get_docstring(function)).description)
 
 
 def _parameters(module: Module, function: Function, doc: Doc, where: Where) -> dict[str, Any]:

@@ -1,0 +1,9 @@
+"""Routes of tools. Those that change what agents have as well are in `agents`; running them is not here."""
+
+from fastapi import APIRouter
+
+from perdure.tools.routes import define, lists, search
+
+router = APIRouter()
+for part in (define.router, search.router, lists.router):
+    router.routes.extend(part.routes)
