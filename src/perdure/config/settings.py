@@ -14,6 +14,7 @@ from perdure.loop.settings import SummarySettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 from perdure.sandbox.settings import SandboxSettings
+from perdure.web.settings import SearchSettings
 
 Level = Literal["debug", "info", "warning", "error"]
 
@@ -68,6 +69,7 @@ class Settings(BaseModel):
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
     multiagent: MultiagentSettings = MultiagentSettings()
+    search: SearchSettings = SearchSettings()
     summaries: SummarySettings = SummarySettings()
     sandbox: SandboxSettings = SandboxSettings()
     outbound: OutboundSettings = OutboundSettings()

@@ -6,11 +6,13 @@ checked like the first. No proxy of the environment is used: it would resolve na
 """
 
 import asyncio
+import re
 import socket
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from ipaddress import ip_network
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urljoin
 
@@ -29,6 +31,7 @@ PORTS = {"http": 80, "https": 443}
 MAX_PORT = 65_536
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
+CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
 USER_AGENT = "perdure"
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -64,6 +67,7 @@ class Fetched:
     status: int
     content_type: str
     content: bytes
+    charset: str = ""
 
     @property
     def ok(self) -> bool:
@@ -84,6 +88,11 @@ class Fetcher:
 
     settings: OutboundSettings
     resolve: Resolve = resolve
+
+    def trusting(self) -> "Fetcher":
+        """The same for addresses that whoever runs the server has set: they may be private."""
+        networks: list[Any] = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+        return replace(self, settings=self.settings.model_copy(update={"networks": networks}))
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Fetched:
         """What is at `url`, redirects followed. Raises `FetchFailed`."""
@@ -132,8 +141,12 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             words = str(error) or type(error).__name__
             raise FetchFailed(f"{shown(url)} cannot be fetched: {words}") from error
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        return Fetched(url, answer.status_code, kind, body), answer.headers.get("location")
+        kind, _, rest = answer.headers.get("content-type", "").partition(";")
+        charset = CHARSET.search(rest)
+        fetched = Fetched(
+            url, answer.status_code, kind.strip().lower(), body, charset[1].lower() if charset else ""
+        )
+        return fetched, answer.headers.get("location")
 
     async def _address(self, target: "httpx2.URL", url: str) -> Address:
         host = target.raw_host.decode()

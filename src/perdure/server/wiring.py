@@ -46,8 +46,10 @@ from perdure.tools import store as tools
 from perdure.tools.base import bound
 from perdure.tools.dispatch import Dispatcher
 from perdure.tools.send_message import send_message
+from perdure.web import tools as web_tools
+from perdure.web.tools import Web
 
-BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS, *agent_tools.TOOLS)
+BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS, *agent_tools.TOOLS, *web_tools.TOOLS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,8 @@ class Wiring:
         app.state.runner = runner
         app.state.callbacks = callbacks
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
+        web = Web(fetcher, settings.search, settings.environment)
+        dispatcher.add(bound(web_tools.TOOLS, web))
         dispatcher.add(bound(agent_tools.TOOLS, Correspondence(sender, settings.multiagent)))
         app.state.sender = sender
         app.state.authenticate = self._authenticator(db, ring)

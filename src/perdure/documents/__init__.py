@@ -1,0 +1,1 @@
+"""What files and pages say, as text that a model can read."""
