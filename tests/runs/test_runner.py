@@ -12,7 +12,7 @@ from tests.runs.rows import run_of
 from perdure.runs import leases
 from perdure.runs.leases import Hold, Lease, RunEnd
 from perdure.runs.live import LiveRun
-from perdure.runs.runner import RunInterrupted, Runner
+from perdure.runs.runner import RunGoesOn, RunInterrupted, Runner
 from perdure.runs.tables import runs
 
 QUICK = Lease("me:quick", 0.15)
@@ -169,7 +169,7 @@ async def test_a_durable_run_is_left_to_others_when_its_server_stops(runner, run
     await runner.close(0)
     assert texts(endless) == ["a"]
     assert endless.cut
-    with pytest.raises(RunInterrupted):
+    with pytest.raises(RunGoesOn, match=run.id):
         await endless.ended()
     taken = await db.write(leases.take_over, Lease("next:1", 30))
     assert run.id in [one.run.id for one in taken]

@@ -47,6 +47,10 @@ class Preparer:
             self.seen[key] = place
         return place
 
+    def remembered(self, asked: Asked) -> Place | None:
+        """Where the thread of a request belongs, as far as it is remembered."""
+        return self.seen.get((asked.actor.organization_id, asked.thread_id))
+
     def forget(self, asked: Asked) -> None:
         """What was remembered of a thread has changed."""
         self.seen.pop((asked.actor.organization_id, asked.thread_id), None)

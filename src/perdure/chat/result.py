@@ -10,14 +10,8 @@ from perdure.messages import store as messages
 from perdure.messages.render import render_all
 from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
-from perdure.runs import store as runs
 from perdure.runs.store import RunRow
 from perdure.tenancy.actor import Actor
-
-
-def run_and_messages(conn: Connection, actor: Actor, run_id: str) -> tuple[RunRow, list[MessageRow]]:
-    """A run and what was said in it."""
-    return runs.get(conn, actor, run_id), messages_of(conn, actor, run_id)
 
 
 def messages_of(conn: Connection, actor: Actor, run_id: str) -> list[MessageRow]:

@@ -112,7 +112,7 @@ class Sender:
                 return read_back(run_id)
         agent_type = prepared.place.agent.agent_type
         projection = projection_of(asked.options, asked.delivery, run_id, agent_type)
-        return replay(self.env.db, asked.actor, run_id, projection)
+        return replay(self.env.db, run_id, projection)
 
 
 def _enqueue(conn: Connection, waiting: Intake, limit: int, *, interrupts: bool) -> list[str]:

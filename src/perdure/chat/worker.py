@@ -12,6 +12,7 @@ from perdure.chat.callbacks import Callbacks
 from perdure.chat.frames import end_frames, failure_frames, ping, projection_of
 from perdure.chat.prepare import Prepared, Preparer, client_tool, skills_of
 from perdure.chat.record import Record, record_of
+from perdure.chat.replay import replay
 from perdure.chat.requests import Asked, asked_in, drafts_in
 from perdure.kit.clock import monotonic_ns
 from perdure.kit.errors import PerdureError, Unavailable
@@ -102,11 +103,19 @@ class Worker:
     def _drive(
         self, live: LiveRun, asked: Asked, run: RunRow, hold: Hold, begin: Begin, record: Record | None
     ) -> LiveRun:
+        live.elsewhere = partial(self._elsewhere, asked)
         frames = _frames(asked, run, begin, record)
         self.runner.drive(live, frames, self._failed(asked, run, hold, live, record))
         if run.callback_url:
             self.callbacks.wake_after(live)
         return live
+
+    def _elsewhere(self, asked: Asked, live: LiveRun) -> LiveRun:
+        """The rest of a run that another process took over, as its caller wished to read it."""
+        place = self.preparer.remembered(asked)
+        agent_type = place.agent.agent_type if place else None
+        projection = projection_of(asked.options, asked.delivery, live.run_id, agent_type)
+        return replay(self.env.db, live.run_id, projection, told=live.messages_told())
 
     def _turn(
         self, asked: Asked, prepared: Prepared, state: TurnState, stop: Stop, stood: Stood | None = None
@@ -210,7 +219,7 @@ class Worker:
         async def failed(error: Exception) -> Frames:
             reason = await self._ended(asked, run, hold, error, record)
             cause = error.cause if isinstance(error, TurnFailed) else error
-            live.given_up = record is not None and reason is None
+            live.given_up = reason is None
             last = [] if live.given_up else failure_frames(run.id, reason or "error", error_of(cause))
             return _last_frames(last, record)
 
@@ -222,7 +231,8 @@ class Worker:
         """Make sure a failed run has its end stored; returns why it stopped, None if that is not stored."""
         if isinstance(error, TurnFailed):
             return error.stop_reason
-        log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
+        if not isinstance(error, LeaseLost):
+            log.error("a run broke", exc_info=error, extra={"run_id": run.id, "agent_id": run.agent_id})
         try:
             ended = await self.env.db.write(
                 intake.end_broken, asked.actor, run, hold, asked.drafts, error_of(error), tell

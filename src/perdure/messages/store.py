@@ -315,9 +315,15 @@ def in_thread(thread_id: str) -> ColumnElement[bool]:
     return or_(said, messages.c.id.in_(shared))
 
 
-def of_run(conn: Connection, run_id: str, roles: Sequence[Role]) -> list[MessageRow]:
-    """What was said in a run in these roles, in order, for who works on it."""
-    query = select(messages).where(messages.c.run_id == run_id, messages.c.role.in_(roles))
+def of_run(
+    conn: Connection, run_id: str, roles: Sequence[Role] = (), after: datetime | None = None
+) -> list[MessageRow]:
+    """What was said in a run in these roles, or in any, after a moment; in order, for who works on it."""
+    query = select(messages).where(messages.c.run_id == run_id)
+    if roles:
+        query = query.where(messages.c.role.in_(roles))
+    if after:
+        query = query.where(messages.c.created_at > after)
     return [message_row(row) for row in conn.execute(query.order_by(messages.c.created_at, messages.c.id))]
 
 

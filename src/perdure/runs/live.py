@@ -1,7 +1,8 @@
 """A run at work in this process: its frames so far, and those still to come."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,7 @@ class LiveRun:
         self.done = False
         self.failure: Exception | None = None
         self.given_up = False  # how it ended, if it did, is for the database to tell
+        self.elsewhere: Callable[[LiveRun], LiveRun] | None = None  # tells the rest of it once it is given up
         self.task: asyncio.Task[None] | None = None
         self.on_news: Callable[[], None] | None = None
         self._waiters: set[asyncio.Future[None]] = set()
@@ -115,10 +117,12 @@ class LiveRun:
         first = max(after - self.dropped, 0)
         return self.frames[first : first + most]
 
-    async def follow(self, after: int = 0, *, silence: float | None = None) -> AsyncIterator[Frame | None]:
+    async def follow(
+        self, after: int = 0, *, silence: float | None = None, onward: bool = True
+    ) -> AsyncGenerator[Frame | None, None]:
         """Frames above `after` until the run ends; None whenever `silence` seconds pass without one.
 
-        While somebody follows, nothing is dropped.
+        While somebody follows, nothing is dropped. A run that goes on elsewhere is followed there.
         """
         self._followers += 1
         after = max(after, self.dropped)
@@ -128,11 +132,31 @@ class LiveRun:
                     after += 1
                     yield self.frames[after - self.dropped - 1]
                 if self.done:
-                    return
+                    break
                 if not await self.wait(silence):
                     yield None
         finally:
             self._followers -= 1
+        if onward and (other := self._onward()):
+            try:
+                async with aclosing(other.follow(silence=silence)) as frames:
+                    async for frame in frames:
+                        yield frame
+            finally:
+                other.leave()
+
+    def _onward(self) -> "LiveRun | None":
+        """Where a run is told that goes on elsewhere; its reader leaves it when it wants no more."""
+        return self.elsewhere(self) if self.elsewhere and self.given_up and not self.cut else None
+
+    def messages_told(self) -> set[str]:
+        """The ids of all messages that readers were shown, whole or in part."""
+        return {id for frame in self.frames if (id := getattr(frame.model, "id", None))}
+
+    def leave(self) -> None:
+        """Nobody wants to know more of what is told here of a run that is worked on elsewhere."""
+        if self.task:
+            self.task.cancel()
 
     async def wait(self, seconds: float | None) -> bool:
         """Wait for a frame or the end; whether one came in time."""
@@ -148,7 +172,12 @@ class LiveRun:
 
     async def ended(self) -> list[Any]:
         """Wait for the end; all frames' models. Raises the failure of a run that failed."""
-        models = [frame.model async for frame in self.follow() if frame]
+        models = [frame.model async for frame in self.follow(onward=False) if frame]
+        if other := self._onward():
+            try:
+                return models + await other.ended()
+            finally:
+                other.leave()
         if self.failure:
             raise self.failure
         return models

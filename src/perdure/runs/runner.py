@@ -31,6 +31,17 @@ class RunInterrupted(Unavailable):
         super().__init__("The server stopped while it worked on this run.")
 
 
+class RunGoesOn(Unavailable):
+    """No more can be told here of a run that is not over: another server goes on with it, or will."""
+
+    def __init__(self, run_id: str):
+        super().__init__(
+            f"Run {run_id} goes on, but this server cannot tell how: ask `GET /v1/runs/{run_id}` whether it "
+            f"has ended, and `GET /v1/runs/{run_id}/messages` what was said in it.",
+            run_id=run_id,
+        )
+
+
 class Runner:
     """Owns the tasks of all runs of this process and the lease they work under."""
 
@@ -115,7 +126,7 @@ class Runner:
         self._tell_first(live.thread_id)
         if not live.done:  # stopped before it began, or while it was ending
             live.given_up = True
-            live.finish(RunInterrupted())
+            live.finish(RunGoesOn(live.run_id) if live.stop.handed_over else RunInterrupted())
 
     async def _drive(self, live: LiveRun, frames: Frames, on_failure: OnFailure) -> None:
         failure: Exception | None = None

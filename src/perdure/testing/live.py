@@ -59,6 +59,10 @@ class LiveServer:
         """Look for runs whose process is gone, as the server does from time to time."""
         self.ask(self.app.state.sender.worker.take_over())
 
+    def tasks(self) -> list[str]:
+        """The names of what the server's loop has in hand."""
+        return asyncio.run_coroutine_threadsafe(_task_names(), self.loop).result(PATIENCE)
+
     async def _crash(self, run_id: str) -> None:
         await self.app.state.db.write(_orphan, run_id)
         live = self.app.state.runner.live.get(run_id)
@@ -68,6 +72,10 @@ class LiveServer:
 
 def _scalar(conn: Connection, query: Select[Any]) -> str:
     return conn.execute(query).scalar_one()
+
+
+async def _task_names() -> list[str]:
+    return sorted(task.get_name() for task in asyncio.all_tasks())
 
 
 def _orphan(conn: Connection, run_id: str) -> None:
