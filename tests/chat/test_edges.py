@@ -311,7 +311,7 @@ def test_an_agent_deleted_in_mid_turn_ends_the_turn(
         assert answer.text.endswith("data: [DONE]\n\n")
     else:
         assert answer.status_code == 503
-        assert "no longer" in answer.json()["detail"]
+        assert "was deleted" in answer.json()["detail"]
 
 
 def test_a_stream_without_tokens_fails_with_an_error_frame_and_done(

@@ -366,10 +366,10 @@ def test_who_is_refused_while_calls_wait_is_refused_after_a_crash_too(
     first = pool.submit(http.post, path, json={"input": "ask first"})
     assert gate.reached.wait(5)
     live.crash(client.runs.list(agent_id=agent.id).items[0].id)
-    assert first.result(10).status_code == 503
     second = pool.submit(http.post, path, json={"input": "and then"})
     until(lambda: len(status_of(client, agent.id)) == 2)
     gate.opened.set()
     assert second.result(10).status_code == 409
     assert second.result().json()["detail"]["code"] == "PENDING_APPROVAL"
     assert ("user", "and then") not in history(client, agent.id)
+    assert first.result(10).json()["stop_reason"]["stop_reason"] == "requires_approval"

@@ -1,9 +1,10 @@
 """Postgres: what another transaction or a lost connection spoils is tried again."""
 
 import asyncio
+from random import Random
 
 import pytest
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from perdure.db.prepared import Prepared
@@ -89,3 +90,29 @@ async def test_a_cancelled_unit_of_work_leaves_nothing_and_its_connection_is_fit
     known = select(organizations.c.id).where(organizations.c.name == name)
     assert await postgres.read(lambda conn: conn.execute(known).all()) == []
     assert await postgres.write(lambda conn: sleep.all(conn, {"seconds": 0})) is not None
+
+
+async def test_units_of_work_that_are_cancelled_at_any_moment_leave_no_transaction_open(postgres):
+    name, random = new_id("org"), Random(1)
+    await postgres.write(create_organization, name)
+    ours = update(organizations).where(organizations.c.name == name)
+    touch = Prepared(ours)
+
+    def alone(conn):
+        touch.later(conn, {"privileged_tools": False})
+
+    def begun(conn):
+        touch.run(conn, {"privileged_tools": False})
+        conn.execute(text("select 1"))
+        touch.later(conn, {"privileged_tools": False})
+
+    open_ones = "state like 'idle in transaction%' and datname = current_database()"
+    for _ in range(100):
+        tasks = [asyncio.create_task(postgres.write(random.choice((alone, begun)))) for _ in range(2)]
+        await asyncio.sleep(random.random() * 0.005)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.wait_for(postgres.write(alone), 5)
+    found = text(f"select query from pg_stat_activity where {open_ones}")
+    assert await postgres.read(lambda conn: conn.execute(found).all()) == []

@@ -239,4 +239,9 @@ def execute(conn: Connection, text: str, parameters: Any = (), *, many: bool = F
             conn.invalidate(error)
         kind = conn.dialect.loaded_dbapi.Error
         raise DBAPIError.instance(text, parameters, error, kind, connection_invalidated=lost) from error
+    except BaseException as broken_off:
+        # Cancelled in mid-way: the driver does not know whether its server has begun a transaction.
+        if not isinstance(broken_off, Exception):
+            conn.invalidate(broken_off)
+        raise
     return cursor
