@@ -11,6 +11,7 @@ from perdure.chat.cancel import router as cancel
 from perdure.chat.compact import router as compact
 from perdure.chat.conversations import router as conversation_messages
 from perdure.chat.generate import router as generate
+from perdure.chat.generate_tool import router as generate_tool
 from perdure.chat.mcp.endpoint import route as mcp
 from perdure.chat.openai.routes import router as openai
 from perdure.chat.preview import router as preview
@@ -47,6 +48,7 @@ ROUTERS = (
     compact,
     resume,
     generate,
+    generate_tool,
     preview,
     reset,
     repair,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from perdure.kit.errors import InvalidArgument
 from perdure.tools.requirements import MAX_REQUIREMENTS, Kind, requirement_line
@@ -188,6 +188,24 @@ class FoundTool(BaseModel):
     fts_rank: int | None = Field(default=None, description="Its place by words, from 1.")
     vector_rank: int | None = Field(default=None, description="Its place by meaning.")
     combined_score: float
+
+
+class GenerateTool(BaseModel):
+    """What the tool should do."""
+
+    tool_name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$")]
+    prompt: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    handle: str | None = Field(default=None, description="The model to ask; the server's default without.")
+    starter_code: str | None = Field(default=None, description="A source to begin with.")
+    validation_errors: list[str] = Field(default_factory=list, description="What was wrong with it.")
+
+
+class GeneratedTool(BaseModel):
+    """A tool to look at, then to create from its `source_code`."""
+
+    tool: Tool
+    sample_args: dict[str, Any]
+    response: str
 
 
 def known_types(field: str, kinds: Sequence[str]) -> tuple[str, ...]:
