@@ -146,6 +146,9 @@ def test_a_null_leaves_the_default() -> None:
 
 def test_a_schema_that_takes_more_takes_more() -> None:
     assert check({"additionalProperties": True}, {"x": 1}) == ({"x": 1}, [])
+    texts = {"properties": {"t": {"type": "object", "additionalProperties": {"type": "string"}}}}
+    assert check(texts, {"t": {"a": "x", "b": 1}}) == ({"t": {"a": "x", "b": "1"}}, [])
+    assert check(texts, {"t": {"a": []}})[1] == ["t: 'a' must be a string, not a list ([])"]
     assert check({}, {"x": 1})[1] == ["unknown parameter 'x' (parameters: it takes none)"]
 
 

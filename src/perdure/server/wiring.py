@@ -42,14 +42,23 @@ from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
+from perdure.tools import code as code_tools
 from perdure.tools import store as tools
 from perdure.tools.base import bound
+from perdure.tools.code import CodeRunner
 from perdure.tools.dispatch import Dispatcher
 from perdure.tools.send_message import send_message
 from perdure.web import tools as web_tools
 from perdure.web.tools import Web
 
-BUILTINS = (send_message, *memory_tools.TOOLS, *message_tools.TOOLS, *agent_tools.TOOLS, *web_tools.TOOLS)
+BUILTINS = (
+    send_message,
+    *memory_tools.TOOLS,
+    *message_tools.TOOLS,
+    *agent_tools.TOOLS,
+    *web_tools.TOOLS,
+    *code_tools.TOOLS,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,7 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         web = Web(fetcher, settings.search, settings.environment)
         dispatcher.add(bound(web_tools.TOOLS, web))
+        dispatcher.add(bound(code_tools.TOOLS, CodeRunner(sandbox, settings.sandbox.limits)))
         dispatcher.add(bound(agent_tools.TOOLS, Correspondence(sender, settings.multiagent)))
         app.state.sender = sender
         app.state.authenticate = self._authenticator(db, ring)

@@ -62,14 +62,15 @@ def check(
     values: dict[str, Any] = {}
     faults: list[str] = []
     own: Mapping[str, Any] = parameters.get("properties") or {}
+    further: Any = parameters.get("additionalProperties")
     required: Sequence[str] = parameters.get("required") or ()
     for name, value in arguments.items():
         if name in own:
             if value is None and not _takes_null(own[name]):
                 continue
             values[name] = _cast(own[name], value, name, faults)
-        elif parameters.get("additionalProperties"):
-            values[name] = value
+        elif further:
+            values[name] = value if further is True else _cast(further, value, name, faults)
         else:
             known = ", ".join(own) or "it takes none"
             faults.append(f"unknown parameter {name!r} (parameters: {known})")
@@ -103,7 +104,7 @@ def _cast_inside(schema: Mapping[str, Any], value: Any, path: str, faults: list[
     if isinstance(value, list) and schema.get("items"):
         items = cast("list[Any]", value)
         return [_cast(schema["items"], item, f"{path}[{at}]", faults) for at, item in enumerate(items)]
-    if isinstance(value, dict) and schema.get("properties"):
+    if isinstance(value, dict) and (schema.get("properties") or schema.get("additionalProperties")):
         values, wrong = check(schema, cast("dict[str, Any]", value))
         faults += (f"{path}: {fault}" for fault in wrong)
         return values
