@@ -1,0 +1,175 @@
+"""Runs all attacks in one sandbox, as a process of its own: `python conformance.py BACKEND`; prints JSON."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.sandbox.attacks import ATTACKS, COMMON, Attack
+
+from perdure.sandbox.base import Job, Outcome
+from perdure.sandbox.chosen import ChosenSandbox
+from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.zygote import Zygote
+
+Told = dict[str, object]
+
+
+async def main(backend: str, only: Sequence[str]) -> None:
+    logging.basicConfig(level=logging.ERROR)
+    opened = ChosenSandbox(SandboxSettings(mode=backend))
+    try:
+        zygote = (await opened.choose()).zygote
+        with _world() as world:
+            for attack in [attack for attack in ATTACKS if not only or attack.name in only]:
+                begun = time.monotonic()
+                breach = await _tried(opened, zygote, attack, world)
+                seconds = round(time.monotonic() - begun, 2)
+                print(json.dumps({"name": attack.name, "breach": breach, "seconds": seconds}), flush=True)
+    finally:
+        await opened.close()
+
+
+async def _tried(opened: ChosenSandbox, zygote: Zygote, attack: Attack, world: "World") -> str | None:
+    """What was breached, if something was."""
+    alive = zygote.pid
+    if attack.before:
+        await opened.run(_job(attack, attack.before, world))
+    beside = asyncio.create_task(opened.run(_job(attack, attack.beside, world))) if attack.beside else None
+    try:
+        await asyncio.sleep(0.2 if beside else 0)
+        job = _job(attack, attack.code, world)
+        outcome = await asyncio.wait_for(opened.run(job), attack.limits.wall_seconds + 4)
+    except TimeoutError:
+        return "it never ended"
+    finally:
+        if beside:
+            beside.cancel()
+    held = attack.held or _nothing_got
+    if not held(outcome):
+        return f"{outcome}"[:2000]
+    if zygote.pid != alive:
+        return "the zygote was killed"
+    return world.changed() or await _next_call(opened)
+
+
+def _nothing_got(outcome: Outcome) -> bool:
+    return not outcome.value if outcome.status == "success" else _is_refusal(outcome)
+
+
+def _is_refusal(outcome: Outcome) -> bool:
+    kinds = (
+        "PermissionError",
+        "FileNotFoundError",
+        "OSError",
+        "ConnectionRefusedError",
+        "ProcessLookupError",
+    )
+    return not outcome.killed and (outcome.error or "").startswith(kinds)
+
+
+async def _next_call(opened: ChosenSandbox) -> str | None:
+    answer = await asyncio.wait_for(opened.run(Job("6 * 7", "org-2")), 10)
+    return None if answer.value == 42 else f"the next call failed: {answer}"
+
+
+def _job(attack: Attack, code: str, world: "World") -> Job:
+    return Job(
+        COMMON + code,
+        "org-1",
+        "attack",
+        arguments={"world": world.told},
+        limits=attack.limits,
+        keep=attack.keep,
+    )
+
+
+class World:
+    """What there is to be had, and to be left alone."""
+
+    def __init__(self, folder: Path, victim: subprocess.Popen[bytes], told: Told):
+        self.told = told
+        self._victim = victim
+        self._folder = folder
+        self._database = folder / "perdure.db"
+        self._before = self._state()
+
+    def _state(self) -> tuple[object, ...]:
+        state = self._database.stat()
+        names = sorted(path.name for path in self._folder.iterdir())
+        return (self._database.read_text(), state.st_mode, state.st_mtime_ns, state.st_uid, names)
+
+    def changed(self) -> str | None:
+        """What an attack did to it."""
+        if self._state() != self._before:
+            return "the server's files were changed"
+        if self._victim.poll() is not None or _state_of(self._victim.pid) in "TZ":
+            return "another process was killed or stopped"
+        left = [pid for pid, line in _command_lines() if str(self.told["marker"]) == line.partition("\0")[0]]
+        return f"processes were left: {left}" if left else None
+
+
+def _state_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def _command_lines() -> Iterator[tuple[int, str]]:
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):
+                yield int(folder.name), (folder / "cmdline").read_text(errors="replace")
+
+
+@contextlib.contextmanager
+def _world() -> Iterator[World]:
+    marker = f"perdure-marker-{os.getpid()}"
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=marker)))
+        folder.chmod(0o777)
+        for name in ("perdure.db", "keys"):
+            (folder / name).write_text("a secret of the server")
+            (folder / name).chmod(0o666)
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind(str(folder / "socket"))
+        (folder / "socket").chmod(0o777)
+        unix.listen()
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind("\0" + marker)
+        abstract.listen()
+        victim = subprocess.Popen(
+            [sys.executable, "-c", "input()", marker + "-victim"], stdin=subprocess.PIPE
+        )
+        stack.callback(victim.wait)
+        stack.callback(victim.kill)
+        told: Told = {
+            "server": os.getpid(),
+            "victim": victim.pid,
+            "home": str(folder),
+            "database": str(folder / "perdure.db"),
+            "keys": str(folder / "keys"),
+            "port": tcp.getsockname()[1],
+            "unix": str(folder / "socket"),
+            "abstract": marker,
+            "marker": marker,
+            "secret": os.environ["PERDURE_API_KEY"],
+            "scratch": "/tmp",
+        }
+        yield World(folder, victim, told)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("backend")
+    parser.add_argument("only", nargs="*", help="names of attacks")
+    options = parser.parse_args()
+    asyncio.run(main(options.backend, options.only))

@@ -1,0 +1,115 @@
+"""Every attack, on every sandbox that this machine can run, as root and as an ordinary user.
+
+Each combination is a process of its own, so that attacks meet a server like the real one. The names of the
+tests that ran say which combinations those were.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.sandbox.attacks import ATTACKS
+
+from perdure.sandbox.backends import missing
+from perdure.sandbox.guest import launch
+from perdure.sandbox.inside import base_python
+
+IS_ROOT = os.geteuid() == 0
+ORDINARY = 60778
+ROOT = Path(__file__).parents[2]
+SECRET = "sk-conformance-secret"
+# They harm nobody where nothing holds them.
+HARMLESS = (
+    "the server's home",
+    "the server's key ring",
+    "the server's database",
+    "the system's /tmp",
+    "inotify in the server's home",
+    "the server's environment",
+    "other processes' memory",
+    "command lines of other processes",
+    "open files of other processes",
+    "another call's environment, files and output",
+    "a socket of another call",
+    "a local port",
+    "a unix socket",
+    "an abstract unix socket",
+    "sockets of the family netlink",
+    "signals to the server",
+    "the system call memfd_create",
+    "the system call seccomp",
+)
+COMBINATIONS = [
+    (backend, user) for backend in ("bubblewrap", "landlock") for user in ("root", "ordinary user")
+]
+
+
+@cache
+def started(backend: str, user: str, *only: str) -> subprocess.Popen[str]:
+    """A process that tries all attacks, or only some."""
+    command = [sys.executable, str(Path(__file__).with_name("conformance.py")), backend, *only]
+    if user != "root" and IS_ROOT:
+        hidden = json.dumps([str(path) for path in (Path(sys.base_prefix), ROOT, Path(sys.prefix))])
+        command = [str(base_python()), "-I", "-S", launch.__file__, str(ORDINARY), hidden, *command]
+    environment = {
+        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
+        "PERDURE_API_KEY": SECRET,
+        "PATH": os.environ["PATH"],
+    }
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd="/"
+    )
+
+
+@cache
+def tried(backend: str, user: str) -> dict[str, str | None] | str:
+    """What each attack breached; or why the sandbox could not be started."""
+    for combination in COMBINATIONS:  # side by side: they wait most of the time
+        if not _reason(*combination):
+            started(*combination)
+    out, err = started(backend, user).communicate(timeout=240)
+    if started(backend, user).returncode:
+        return err[-2000:]
+    return {line["name"]: line["breach"] for line in map(json.loads, out.splitlines())}
+
+
+def _reason(backend: str, user: str) -> str | None:
+    """Why a combination cannot be tried."""
+    return missing(backend) or ("not run as root" if user == "root" and not IS_ROOT else None)
+
+
+PARAMETERS = [
+    pytest.param(
+        backend,
+        user,
+        id=f"{backend} as {user}",
+        marks=pytest.mark.skipif(bool(_reason(backend, user)), reason=_reason(backend, user) or ""),
+    )
+    for backend, user in COMBINATIONS
+]
+
+
+@pytest.mark.parametrize("attack", [attack.name for attack in ATTACKS])
+@pytest.mark.parametrize(("backend", "user"), PARAMETERS)
+def test_the_sandbox_holds(backend: str, user: str, attack: str):
+    found = tried(backend, user)
+    if isinstance(found, str):
+        pytest.skip(f"{backend} cannot be started here as {user}: {found}")
+    assert found[attack] is None
+
+
+def test_at_least_one_sandbox_runs_here():
+    assert any(isinstance(tried(*one), dict) for one in COMBINATIONS if not _reason(*one))
+
+
+@pytest.mark.skipif(bool(missing("unsafe-local")), reason="no Linux")
+def test_the_same_attacks_succeed_where_there_is_no_sandbox():
+    out, err = started("unsafe-local", "root" if IS_ROOT else "ordinary user", *HARMLESS).communicate(
+        timeout=60
+    )
+    breaches = {line["name"]: line["breach"] for line in map(json.loads, out.splitlines())}
+    assert [name for name in HARMLESS if not breaches.get(name)] == [], err
