@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
-from perdure.sandbox import loopback
 from perdure.sandbox.base import Network
 from perdure.sandbox.egress.proxy import Egress, proxy_environment
+from perdure.sandbox.guest import loopback
 from perdure.sandbox.settings import EgressSettings
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -75,10 +75,11 @@ async def proxied(
     settings = {"ports": {80, 443, site.port}, **settings}
     resolve = resolve or names(good_example="127.0.0.1")
     egress = Egress(network, EgressSettings(**settings), networks, resolve)
-    listener = loopback.listen()
-    await egress.serve(listener)
+    listener = loopback.listen(0)
+    port = listener.getsockname()[1]
+    egress.listen(listener)
     try:
-        yield proxy_environment(listener.getsockname()[1])["HTTP_PROXY"]
+        yield proxy_environment(port)["HTTP_PROXY"]
     finally:
         await egress.close()
 
@@ -280,7 +281,7 @@ async def test_a_guest_in_a_network_of_its_own_reaches_nothing_but_the_proxy(sit
         pytest.skip("namespaces cannot be made here")
     own = Network(server=f"http://127.0.0.1:{site.port}")
     egress = Egress(own, EgressSettings())
-    await egress.serve(socket.socket(fileno=handed[0]))
+    egress.listen(socket.socket(fileno=handed[0]))
     ours.send(b"x")
     said, _ = await guest.communicate()
     await egress.close()

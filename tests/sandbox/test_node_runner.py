@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perdure.sandbox.base import Job, Limits, SandboxUnavailable
-from perdure.sandbox.node.command import PACKAGES, node_command
+from perdure.sandbox.node.command import PACKAGES, node_command, runtime_for
 from perdure.sandbox.node.runtime import NodeRuntime, find_node
 
 NODE = find_node()
@@ -216,8 +216,8 @@ def test_packages_are_found(run: Any, tmp_path: Path) -> None:
 def test_no_runtime_is_told_in_words() -> None:
     job = Job("", "org-1", language="typescript", limits=Limits())
     with pytest.raises(SandboxUnavailable, match=r"no Node\.js, which runs TypeScript"):
-        node_command(None, job)
+        runtime_for(None, job)
     with pytest.raises(SandboxUnavailable, match=r"needs Node\.js 22\.13 or newer; this server has 20\.20"):
-        node_command(OLD, job)
+        runtime_for(OLD, job)
     assert find_node(Path("/bin/true")) is None
     assert find_node(Path("/nowhere")) is None

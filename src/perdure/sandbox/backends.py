@@ -1,9 +1,11 @@
 """The ways to run code here: each makes zygotes, or says why it cannot."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from perdure.sandbox import bubblewrap, landlock
 from perdure.sandbox.guest import landlock as landlock_guest
@@ -11,21 +13,31 @@ from perdure.sandbox.guest import seccomp
 from perdure.sandbox.inside import Inside
 from perdure.sandbox.settings import SandboxSettings
 from perdure.sandbox.slots import Slots
-from perdure.sandbox.zygote import Zygote
+from perdure.sandbox.zygote import Listen, Zygote
 
-MakeZygote = Callable[[Inside, Slots], Zygote]
+
+class MakeZygote(Protocol):
+    """Makes a zygote for a world inside; `listen` takes the socket of a network that all its calls share."""
+
+    def __call__(self, inside: Inside, slots: Slots, listen: Listen = ...) -> Zygote: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """One way: `zygote` makes one for a world inside. It is not started yet, and nothing is promised
-    before the probe has run in it. is_trusted: taken without a trial.
+    before the probe has run in it. is_trusted: taken without a trial. networks: whether jobs may be granted
+    one. proxied: whether that is the proxy alone. confines_zygotes: whether a zygote can be without rights
+    from its start. mounts: whether files can be seen inside at another place than outside.
     """
 
     name: str
     zygote: MakeZygote
     close: Callable[[], None] = lambda: None
     is_trusted: bool = False
+    networks: bool = False
+    proxied: bool = True
+    confines_zygotes: bool = False
+    mounts: bool = False
 
 
 def bubblewraps(settings: SandboxSettings) -> list[Backend]:
@@ -34,23 +46,24 @@ def bubblewraps(settings: SandboxSettings) -> list[Backend]:
 
 
 def _bubblewrap(binary: str, user: int) -> Backend:
-    def make(inside: Inside, slots: Slots) -> Zygote:
+    def make(inside: Inside, slots: Slots, listen: Listen = socket.socket.close) -> Zygote:
         return Zygote(
-            lambda: bubblewrap.command(binary, inside, user), lambda: bubblewrap.plan(inside), slots
+            lambda: bubblewrap.command(binary, inside, user), lambda: bubblewrap.plan(inside), slots, listen
         )
 
-    return Backend("bubblewrap", make)
+    return Backend("bubblewrap", make, networks=True, confines_zygotes=True, mounts=True)
 
 
 def landlocked(settings: SandboxSettings) -> Backend:
     """The one that Landlock and the filter hold; `close` removes its folder."""
     ground = landlock.Ground(settings.user)
 
-    def make(inside: Inside, slots: Slots) -> Zygote:
+    def make(inside: Inside, slots: Slots, listen: Listen = socket.socket.close) -> Zygote:
         return Zygote(
             lambda: landlock.command(inside, settings.user),
             lambda: landlock.plan(inside, ground, settings.concurrency),
             slots,
+            listen,
         )
 
     return Backend("landlock", make, ground.close)
@@ -60,14 +73,15 @@ def unsafe() -> Backend:
     """None: code runs as the server's own user and may do what that may."""
     ground = landlock.Ground(os.geteuid())
 
-    def make(inside: Inside, slots: Slots) -> Zygote:
+    def make(inside: Inside, slots: Slots, listen: Listen = socket.socket.close) -> Zygote:
         return Zygote(
             lambda: landlock.command(inside, None),
             lambda: landlock.unconfined(inside, ground.packages(inside.packages), ground),
             slots,
+            listen,
         )
 
-    return Backend("unsafe-local", make, ground.close, is_trusted=True)
+    return Backend("unsafe-local", make, ground.close, is_trusted=True, networks=True, proxied=False)
 
 
 def missing(name: str) -> str | None:

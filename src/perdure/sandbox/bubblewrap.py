@@ -41,7 +41,7 @@ def command(bwrap: str, inside: Inside, user: int | None) -> Command:
         *_mounts(inside),
     ]
     if not inside.trusted:
-        arguments += ["--tmpfs", "/tmp", "--tmpfs", "/work", "--disable-userns"]
+        arguments += ["--tmpfs", "/tmp", "--tmpfs", "/work", "--unshare-user", "--disable-userns"]
     arguments += ["--remount-ro", "/", "--chdir", "/", "--", str(inside.python)]
     arguments += ["-I", "-S", "-B", f"{GUEST_INSIDE}/main.py", "{control}"]
     return Command((*launcher(user, shown), *arguments), tells_child=True)
@@ -83,6 +83,7 @@ def plan(inside: Inside) -> dict[str, object]:
     return {
         "namespaces": inside.trusted,
         "filtered": not inside.trusted,
+        "network": inside.network and not inside.trusted,
         "paths": [PACKAGES, *inside.paths],
         "preload": list(inside.preload),
         "scratch": "/work",

@@ -68,6 +68,7 @@ class Call:
     def __init__(self, job: Job):
         loop = asyncio.get_running_loop()
         self._request = write(job)
+        self.when_listening: Callable[[socket.socket], None] = socket.socket.close
         self.when_over: Callable[[], None] = lambda: None  # once, when no process of it lives any more
         most = job.limits.output_bytes
         self.stdout, self.stderr, self.result = Sink(loop, most), Sink(loop, most), Sink(loop, most + MARGIN)
@@ -115,7 +116,7 @@ class Call:
             self._request = -1
 
     def _told(self) -> None:
-        """The supervisor's last word, or its end without one."""
+        """The supervisor's last word, or its end without one; before it, where its proxy is to listen."""
         try:
             message, numbers, *_ = socket.recv_fds(self._life, MAX_TOLD, 4)
         except BlockingIOError:
@@ -123,6 +124,9 @@ class Call:
         except OSError:
             message, numbers = b"", []
         told = _read(message)
+        if told.get("listening") and numbers:
+            self.when_listening(socket.socket(fileno=numbers[0]))
+            return
         try:
             if numbers and not self.ended.done():
                 self.files = _files(numbers[0], told.get("files"), self._most_files)

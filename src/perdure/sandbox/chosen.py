@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from perdure.kit.errors import PerdureError
 from perdure.sandbox import cgroups
@@ -13,7 +14,11 @@ from perdure.sandbox.inside import Inside
 from perdure.sandbox.probe import probe
 from perdure.sandbox.settings import SandboxSettings
 from perdure.sandbox.slots import Slots
+from perdure.sandbox.surroundings import Surroundings
 from perdure.sandbox.zygote import Zygote
+
+if TYPE_CHECKING:
+    from perdure.sandbox.equipment import Equipment
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +27,7 @@ UNSAFE = (
     "PERDURE_SANDBOX is unsafe-local: THE CODE OF TOOLS RUNS WITHOUT ANY PROTECTION, as the server's own "
     "user. It can read the server's database, keys and environment."
 )
+NOTHING_AROUND = Surroundings()
 _OFF = "No code is run here: PERDURE_SANDBOX is off."
 
 
@@ -40,14 +46,16 @@ class Found:
     backend: Backend
     slots: Slots
     zygote: Zygote
+    equipment: "Equipment"
     passed_over: tuple[Tried, ...]
 
 
 class ChosenSandbox:
     """Runs jobs in the first backend that its own trial could not break; refuses when there is none."""
 
-    def __init__(self, settings: SandboxSettings):
+    def __init__(self, settings: SandboxSettings, around: Surroundings = NOTHING_AROUND):
         self._settings = settings
+        self._around = around
         self._found: Found | None = None
         self._choosing = asyncio.Lock()
         self._closed = False
@@ -57,10 +65,8 @@ class ChosenSandbox:
         return self._found.backend.name if self._found else self._settings.mode
 
     async def run(self, job: Job) -> Outcome:
-        if job.language != "python" or job.requirements or job.network:
-            raise SandboxUnavailable("The sandbox runs plain Python only.")
         found = await self.choose()
-        return await found.zygote.run(job)
+        return await found.equipment.run(job)
 
     async def choose(self) -> Found:
         """What runs the jobs, after its trial; raises `SandboxUnavailable`, telling what was tried."""
@@ -75,11 +81,14 @@ class ChosenSandbox:
     async def close(self) -> None:
         self._closed = True
         if self._found:
+            await self._found.equipment.close()
             await self._found.zygote.close()
             self._found.slots.groups.close()
             self._found.backend.close()
 
     async def _try_all(self) -> Found:
+        from perdure.sandbox.equipment import Equipment  # noqa: PLC0415 - servers start without it
+
         passed_over: list[Tried] = []
         groups = await asyncio.to_thread(cgroups.make, self._settings.concurrency)
         slots = Slots(self._settings.concurrency, groups)
@@ -94,7 +103,8 @@ class ChosenSandbox:
                     await zygote.close()
                     backend.close()
                 else:
-                    return Found(backend, slots, zygote, tuple(passed_over))
+                    equipment = Equipment(backend, slots, zygote, self._settings, self._around)
+                    return Found(backend, slots, zygote, equipment, tuple(passed_over))
             passed_over.append(Tried(name, reason or "it is not installed"))
         groups.close()
         reasons = " ".join(f"{tried.name}: {tried.reason}" for tried in passed_over)
@@ -122,10 +132,10 @@ class NoSandbox:
         return None
 
 
-def open_sandbox(settings: SandboxSettings) -> Sandbox:
+def open_sandbox(settings: SandboxSettings, around: Surroundings = NOTHING_AROUND) -> Sandbox:
     """The sandbox that is set; starts no process before the first job."""
     if settings.mode == "off":
         return NoSandbox()
     if settings.mode == "unsafe-local":
         log.warning(UNSAFE)
-    return ChosenSandbox(settings)
+    return ChosenSandbox(settings, around)

@@ -44,7 +44,8 @@ class Inside:
     read-only (Landlock cannot move them: there, both must be the same). preload: modules loaded before any
     call; what is missing is passed over. trusted: whether all that is preloaded ships with Perdure; if
     not, the zygote has no rights and filtered system calls before it loads anything, so its calls share
-    their namespaces and files with each other: it must serve one organization only.
+    their namespaces and files with each other: it must serve one organization only. network: those calls
+    may have internet sockets, which reach nothing but the proxy.
     """
 
     python: Path = field(default_factory=base_python)
@@ -54,3 +55,4 @@ class Inside:
     mounts: tuple[tuple[Path, str], ...] = ()
     preload: tuple[str, ...] = PRELOADED
     trusted: bool = True
+    network: bool = False

@@ -35,6 +35,7 @@ class Process:
     control: socket.socket
     child: subprocess.Popen[bytes]
     inner: int
+    listener: socket.socket | None = None  # of its network, for the proxy
 
     def kill(self) -> None:
         """End it with everything in it, at once; waits for that."""
@@ -84,6 +85,9 @@ def boot(
     try:
         ours.settimeout(seconds)
         socket.send_fds(ours, [json.dumps({"plan": plan, "group_names": list(names)}).encode()], list(groups))
+        if plan.get("network"):  # comes before anything that is not ours has run
+            _, numbers, *_ = socket.recv_fds(ours, MAX_ANSWER, 1)
+            process.listener = socket.socket(fileno=numbers[0]) if numbers else None
         answer = ours.recv(MAX_ANSWER)
     except OSError as error:
         answer = json.dumps({"failed": f"no answer ({error})"}).encode()

@@ -19,6 +19,7 @@ def write(job: Job) -> int:
         "source": job.source,
         "function": job.function,
         "prelude": job.prelude,
+        "language": job.language,
         "arguments": dict(job.arguments),
         "env": dict(job.env),
         "files": [[name, len(content)] for name, content in job.files.items()],

@@ -1,5 +1,6 @@
 """What a person may set about sandboxes. Plain values; `perdure.config` reads them."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -41,6 +42,11 @@ class EnvironmentSettings(BaseModel):
     max_bytes: int = Field(default=1_000_000_000, gt=0, description="The most that one tool's may take.")
     seconds: float = Field(default=300.0, gt=0, description="How long installing one tool's may take.")
     builds: int = Field(default=1, gt=0, description="How many are installed at the same time.")
+    warm: int = Field(
+        default=6,
+        gt=0,
+        description="How many are kept loaded, each in a process of its own of 20 MB and more.",
+    )
 
 
 class SandboxSettings(BaseModel):
@@ -61,6 +67,12 @@ class SandboxSettings(BaseModel):
         ge=1,
         description="The user id that sandboxes run as where the server is root. It should own nothing.",
     )
+    node: Path | None = Field(
+        default=None,
+        description="The program `node` for tools in JavaScript and TypeScript, if not the newest.",
+    )
+    egress: EgressSettings = EgressSettings()
+    environments: EnvironmentSettings = EnvironmentSettings()
     wall_seconds: float = Field(default=30.0, gt=0, description="How long a call may take.")
     cpu_seconds: int = Field(default=10, ge=1, description="How much processor time a call may take.")
     memory_mb: int = Field(

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import logging
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from perdure.sandbox.slots import Slots
 
 log = logging.getLogger(__name__)
 
+# Is given a socket that listens inside, for a proxy to answer on.
+Listen = Callable[[socket.socket], None]
 BUSY_PAUSES = (0.001,) * 1000
 GRACE = 5.0  # what a supervisor may be late before all of its zygote is given up
 
@@ -25,12 +28,20 @@ class Zygote:
     """One warm interpreter. `run` may be called any number of times at once; `slots` bound how many run.
 
     command: makes what is to be executed, at each start. plan: what the guest is told (`guest/plan.Plan`).
+    listen: takes the socket of a network that all calls share, at each start.
     """
 
-    def __init__(self, command: Callable[[], Command], plan: Callable[[], Mapping[str, Any]], slots: Slots):
+    def __init__(
+        self,
+        command: Callable[[], Command],
+        plan: Callable[[], Mapping[str, Any]],
+        slots: Slots,
+        listen: Listen = socket.socket.close,
+    ):
         self._command = command
         self._plan = plan
         self._slots = slots
+        self._listen = listen
         self._process: Process | None = None
         self._calls: dict[Call, Process | None] = {}
         self._booting = asyncio.Lock()
@@ -46,13 +57,13 @@ class Zygote:
         """Be ready before the first call; raises `SandboxUnavailable`."""
         await self._ready()
 
-    async def run(self, job: Job, *, argv: Sequence[str] = (), network: bool = False) -> Outcome:
+    async def run(self, job: Job, *, argv: Sequence[str] = (), listen: Listen | None = None) -> Outcome:
         """One call.
 
         `argv` is another runtime, executed inside in place of our Python: it finds the job as a line of
         JSON (`source`, `function`, `arguments`…) on descriptor 3, and writes `{"value": …}` or
-        `{"error": …}` as a line to descriptor 4. `network` allows internet sockets, in a network namespace
-        of the call's own that has nothing but loopback.
+        `{"error": …}` as a line to descriptor 4. With `listen`, it may have internet sockets, in a network
+        of its own that has nothing but a loopback, and the proxy is to answer on what `listen` is given.
         """
         slot = await self._slots.take()
         try:
@@ -61,9 +72,10 @@ class Zygote:
             self._slots.give(slot)
             raise
         call.when_over = lambda: self._over(call, slot)
+        call.when_listening = listen or call.when_listening
         self._calls[call] = None
         try:
-            await self._send(call, _message(job, slot, argv, network=network))
+            await self._send(call, _message(job, slot, argv, network=listen is not None))
         except BaseException:
             call.close()
             raise
@@ -115,6 +127,8 @@ class Zygote:
                 loop = asyncio.get_running_loop()
                 loop.add_reader(alive.control.fileno(), self._lost, alive)  # it never says anything again
                 self._process = alive
+                if alive.listener:
+                    self._listen(alive.listener)
             return self._process
 
     def _lost(self, dead: Process) -> None:

@@ -38,6 +38,7 @@ from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
 from perdure.runs.spill import Spill
 from perdure.sandbox.chosen import open_sandbox
+from perdure.sandbox.surroundings import Surroundings
 from perdure.server.tables import metadata
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
@@ -104,7 +105,10 @@ class Wiring:
         settings = self.settings
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
-        sandbox = open_sandbox(settings.sandbox)
+        around = Surroundings(
+            settings.home / "environments", settings.environment, settings.outbound.networks
+        )
+        sandbox = open_sandbox(settings.sandbox, around)
         stack.push_async_callback(sandbox.close)
         dispatcher = Dispatcher(BUILTINS)
         keep = timedelta(hours=settings.runs.frames_hours)

@@ -16,8 +16,10 @@ from perdure.kit.outbound import Resolve, resolve
 from perdure.sandbox.base import Network
 from perdure.sandbox.egress.hosts import Place, granted, server_of
 from perdure.sandbox.egress.request import Asked, BadRequest, read_head
+from perdure.sandbox.guest.loopback import PORT
 from perdure.sandbox.settings import EgressSettings
 
+MAX_REFUSED = 10  # kept to be told
 MAX_HEAD = 32 * 1024
 PIECE = 64 * 1024
 HEAD_SECONDS = 10.0
@@ -62,32 +64,56 @@ class Egress:
         self._known: dict[Place, Sequence[str]] = {}
         self._left = settings.max_bytes
         self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
+        self._open = 0
+        self._refused: dict[str, None] = {}
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Answer on a socket that listens already, until `close`; it is closed with the proxy."""
-        self._server = await asyncio.start_server(self._begin, sock=listener, limit=MAX_HEAD, backlog=BACKLOG)
+    def listen(self, listener: socket.socket) -> None:
+        """Answer on a socket that listens already, until `close`, which closes it, too."""
+        self._keep(self._serve(listener))
+
+    @property
+    def refused(self) -> Sequence[str]:
+        """What was refused, in words, once each: not every client shows a proxy's answer."""
+        return tuple(self._refused)
+
+    def renew(self) -> None:
+        """Another call begins: with all the bytes it may carry, and no name known."""
+        self._refused.clear()
+        self._left = self._settings.max_bytes
+        self._known.clear()
 
     async def close(self) -> None:
         """End all connections."""
-        if self._server:
-            self._server.close()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._converse(reader, writer), name="egress")
+    async def _serve(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        server = await asyncio.start_server(self._begin, sock=listener, limit=MAX_HEAD, backlog=BACKLOG)
+        try:
+            await asyncio.get_running_loop().create_future()  # until it is cancelled
+        finally:
+            server.close()
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="egress")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._keep(self._converse(reader, writer))
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client, to its end."""
+        self._open += 1
         try:
             asked = await self._asked(reader)
             far_reader, far_writer = await self._reach(asked.to)
         except Refused as refusal:
+            if len(self._refused) < MAX_REFUSED:
+                self._refused[str(refusal)] = None
             with suppress(OSError):
                 writer.write(refusal.answer())
                 await writer.drain()
@@ -100,10 +126,11 @@ class Egress:
             finally:
                 far_writer.transport.abort()
         finally:
+            self._open -= 1
             writer.close()
 
     async def _asked(self, reader: asyncio.StreamReader) -> Asked:
-        if len(self._tasks) > self._settings.connections:
+        if self._open > self._settings.connections:
             raise Refused(503, f"More than {self._settings.connections} connections at once")
         try:
             async with asyncio.timeout(HEAD_SECONDS):
@@ -203,7 +230,7 @@ async def _all(works: Iterable[Coroutine[Any, Any, None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def proxy_environment(port: int) -> dict[str, str]:
+def proxy_environment(port: int = PORT) -> dict[str, str]:
     """What sends the clients of a job to its proxy, which is on that port of its loopback."""
     url = f"http://127.0.0.1:{port}"
     names = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")

@@ -69,11 +69,15 @@ class Environments:
         Raises `BadRequirement` for lines that are none, `NotInstalled` for packages not to be had.
         """
         wanted = read_lines(kind, lines)
-        key = self._key(organization_id, kind, wanted)
+        key = self.key(organization_id, kind, wanted)
         while (hold := await asyncio.to_thread(self._folder.hold, key)) is None:
             await self._building.get(key, lambda: self._build(key, kind, wanted))
         facts = json.loads(await asyncio.to_thread((hold.path / FACTS).read_text))
         return Environment(key, hold.path, tuple(facts["modules"]), hold)
+
+    def folder(self, key: str) -> Path:
+        """Where an environment is, or will be."""
+        return self._folder.root / key
 
     @asynccontextmanager
     async def use(
@@ -90,8 +94,10 @@ class Environments:
         """Stop what is being built."""
         await self._building.close()
 
-    def _key(self, organization_id: str, kind: Kind, lines: Sequence[str]) -> str:
-        made_of = [organization_id, kind, self._runtime[kind], sys.platform, platform.machine(), *lines]
+    def key(self, organization_id: str, kind: Kind, lines: Sequence[str]) -> str:
+        """What an environment with these packages is named by. Raises `BadRequirement`."""
+        wanted = read_lines(kind, lines)
+        made_of = [organization_id, kind, self._runtime[kind], sys.platform, platform.machine(), *wanted]
         return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
     async def _build(self, key: str, kind: Kind, lines: Sequence[str]) -> None:

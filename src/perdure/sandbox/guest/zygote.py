@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import Any
 
-from . import job, linux, seccomp
+from . import job, linux, loopback, seccomp
 from .plan import Call, Limits, Plan
 from .supervise import isolate, supervise
 
@@ -42,14 +42,16 @@ class Zygote:
         self._plan = Plan.read(told["plan"])
         sys.path[:0] = self._plan.paths
         _be_quiet()
+        if self._plan.network:
+            _hand_over(self._control, loopback.listen())
         if self._plan.filtered:
             linux.drop_capabilities()
             linux.no_new_privileges()
-            seccomp.install(seccomp.program(seccomp.rules(), os.uname().machine))
+            seccomp.install(seccomp.program(self._rules(), os.uname().machine))
         for name in self._plan.preload:
             try:
                 importlib.import_module(name)
-            except ImportError:  # a job that wants it will be told
+            except BaseException:  # noqa: BLE001 - a job that wants it will be told
                 continue
         for name in [name for name in sys.modules if name.partition(".")[0] == "guest"]:
             del sys.modules[name]  # jobs have no use for it
@@ -78,10 +80,16 @@ class Zygote:
             call = self._read(told)
             if self._plan.namespaces:
                 isolate()
+                if call.network:
+                    _hand_over(life, loopback.listen())
             supervise(self._plan, call, life, numbers[1:])
         except BaseException as error:  # noqa: BLE001 - the border of the process
             life.send(json.dumps(job.describe(error)).encode())
         os._exit(1)
+
+    def _rules(self) -> list[seccomp.Rule]:
+        internet = (seccomp.AF_INET, seccomp.AF_INET6) if self._plan.network else ()
+        return seccomp.rules(sockets=(seccomp.AF_UNIX, *internet))
 
     def _read(self, told: dict[str, Any]) -> Call:
         number: int = told["slot"]
@@ -99,6 +107,12 @@ class Zygote:
             tuple(number for name, number in slot.items() if name.startswith("procs")),
             slot.get("memory_events"),
         )
+
+
+def _hand_over(to: socket.socket, listener: socket.socket) -> None:
+    """Give the server the socket that its proxy is to answer on."""
+    socket.send_fds(to, [b'{"listening": true}'], [listener.fileno()])
+    listener.close()
 
 
 def _be_quiet() -> None:

@@ -72,7 +72,9 @@ function fail(error, job) {
   let line = 'Error';
   const renamed = (text) => text.replaceAll(job.url, job.shown).replaceAll(job.file, job.shown);
   try {
-    const words = renamed(error instanceof Error ? `${error.name}: ${error.message}` : `Error: ${String(error)}`);
+    let why = '';
+    for (let cause = error?.cause; cause instanceof Error && why.length < MAX_ERROR; cause = cause.cause) why += `: ${cause.message}`;
+    const words = renamed(error instanceof Error ? `${error.name}: ${error.message}${why}` : `Error: ${String(error)}`);
     line = words.split('\n').join(' ').toWellFormed().slice(0, MAX_ERROR);
     const frames = String(error?.stack ?? '').split('\n').filter((frame) => frame.includes(job.file));
     process.stderr.write([words, ...frames.map(renamed), ''].join('\n'));

@@ -9,6 +9,7 @@ import fcntl
 import socket
 import struct
 
+PORT = 3128  # of the proxy, in every network of a sandbox
 SIOCGIFFLAGS = 0x8913
 SIOCSIFFLAGS = 0x8914
 IFF_UP = 0x1
@@ -16,8 +17,8 @@ REQUEST = struct.Struct("16sH14x")  # struct ifreq, with flags
 BACKLOG = 64
 
 
-def listen() -> socket.socket:
-    """A socket that listens on a free port of the loopback.
+def listen(port: int = PORT) -> socket.socket:
+    """A socket that listens on the loopback.
 
     In a new network that is down and is brought up first, which needs CAP_NET_ADMIN there.
     """
@@ -26,6 +27,6 @@ def listen() -> socket.socket:
         flags = REQUEST.unpack(answer)[1]
         if not flags & IFF_UP:
             fcntl.ioctl(control, SIOCSIFFLAGS, REQUEST.pack(b"lo", flags | IFF_UP))
-    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    listener = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     listener.setblocking(False)
     return listener
