@@ -13,10 +13,12 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.mcp.remote import running
 
 from perdure.testing.scripted import call, say
 
 OPEN = {"/v1/health/", "/v1/ready/"}
+STATED = "/v1/tools/mcp/oauth/callback"  # for browsers, which show the state of a login instead of a key
 ADMIN = "/v1/admin/"
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/agents/{agent_id}/messages"): {"messages": [{"role": "user", "content": "hello"}]},
@@ -61,28 +63,41 @@ class World:
             "messages",
             "tags",
             "conversations",
+            "mcp-servers",
         )
         paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/core-memory/blocks"]
         return {path: self.ask("GET", path).json() for path in paths}
 
 
+@pytest.fixture(scope="module")
+def box():
+    """The address of an MCP server."""
+    with running() as remote:
+        yield remote.url
+
+
 @pytest.fixture
-def make_world(live, scripted, new_key):
+def make_world(live, scripted, new_key, box):
     opened: list[httpx.Client] = []
 
     def make() -> World:
         headers = {"Authorization": f"Bearer {new_key()}"}
         http = httpx.Client(base_url=live.url, headers=headers, timeout=30)
         opened.append(http)
-        return populate(http, scripted)
+        return populate(http, scripted, box)
 
     yield make
     for http in opened:
         http.close()
 
 
-def populate(http: httpx.Client, scripted: Any) -> World:
-    """An agent that was talked to and used a tool, a block and a provider beside it."""
+def populate(http: httpx.Client, scripted: Any, box: str) -> World:
+    """An agent that was talked to and used a tool, a block, a provider and an MCP server beside it."""
+    config = {"mcp_server_type": "streamable_http", "server_url": box}
+    added = http.post("/v1/mcp-servers/", json={"server_name": f"box-{uuid.uuid4()}", "config": config})
+    server = created(added)
+    offered = http.get(f"/v1/mcp-servers/{server['id']}/tools").json()
+    [tool] = [one for one in offered if one["name"] == "echo"]
     model = scripted.script(
         uuid.uuid4().hex, call("core_memory_append", label="human", content="x"), say("ok")
     )
@@ -93,6 +108,7 @@ def populate(http: httpx.Client, scripted: Any) -> World:
         "tags": [f"tag-{uuid.uuid4()}"],
         "include_base_tools": True,
         "tools": ["core_memory_append"],
+        "tool_ids": [tool["id"]],
     }
     agent = created(http.post("/v1/agents/", json=body))
     said = created(
@@ -125,7 +141,10 @@ def populate(http: httpx.Client, scripted: Any) -> World:
         "agent_id": agent["id"],
         "model": agent["id"],
         "block_id": block["id"],
-        "tool_id": agent["tools"][0]["id"],
+        "tool_id": tool["id"],
+        "mcp_server_id": server["id"],
+        "mcp_server_name": server["server_name"],
+        "mcp_tool_name": "echo",
         "provider_id": provider["id"],
         "conversation_id": conversation["id"],
         "run_id": step["run_id"],
@@ -205,7 +224,7 @@ def test_lists_never_show_rows_of_others(live, make_world):
     hidden = [value for name, value in theirs.ids.items() if name.endswith("_id")] + theirs.agent["tags"]
     seen: list[str] = []
     for method, path, what in operations(live):
-        if method != "GET" or names_in(path) or path in OPEN or path.startswith(ADMIN):
+        if method != "GET" or names_in(path) or path in {*OPEN, STATED} or path.startswith(ADMIN):
             continue
         queries: list[dict[str, Any]] = [{}]
         for parameter in what.get("parameters", ()):
@@ -263,6 +282,9 @@ def test_every_route_wants_a_key(live):
         for method, path, _ in operations(live):
             if path in OPEN:
                 assert http.request(method, path).status_code == 200
+                continue
+            if path == STATED:
+                assert http.request(method, path).status_code == 400
                 continue
             filled = re.sub(r"{(\w+?)(?:_id)?}", lambda name: f"{name[1]}-{uuid.uuid4()}", path)
             for headers in ({}, {"Authorization": "Bearer wrong"}):

@@ -11,6 +11,7 @@ from perdure.chat.settings import MultiagentSettings, StreamSettings
 from perdure.db.settings import DatabaseSettings
 from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
+from perdure.mcp.settings import McpSettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 from perdure.sandbox.settings import SandboxSettings
@@ -73,6 +74,7 @@ class Settings(BaseModel):
     summaries: SummarySettings = SummarySettings()
     sandbox: SandboxSettings = SandboxSettings()
     outbound: OutboundSettings = OutboundSettings()
+    mcp: McpSettings = McpSettings()
     log: LogSettings = LogSettings()
 
     _environment: Mapping[str, str] = PrivateAttr(default_factory=dict[str, str])

@@ -131,8 +131,8 @@ class Fetcher:
             sent = {"host": target.netloc.decode(), "user-agent": USER_AGENT, **headers}
             sent["accept-encoding"] = "identity"
             extensions = {"sni_hostname": target.raw_host.decode()} if target.scheme == "https" else {}
-            target = target.copy_with(host=str(await self._address(target, url)), fragment=None)
-            tls = await asyncio.to_thread(_tls)
+            target = target.copy_with(host=str(await self.address(target)), fragment=None)
+            tls = await asyncio.to_thread(trusted)
             async with (
                 httpx2.AsyncClient(verify=tls, trust_env=False, timeout=self.settings.seconds) as http,
                 http.stream(method, target, headers=sent, content=content, extensions=extensions) as answer,
@@ -148,13 +148,14 @@ class Fetcher:
         )
         return fetched, answer.headers.get("location")
 
-    async def _address(self, target: "httpx2.URL", url: str) -> Address:
+    async def address(self, target: "httpx2.URL") -> Address:
+        """An address to connect to for this URL: `FetchFailed` for a private one, `OSError` for none."""
         host = target.raw_host.decode()
         found = await self.resolve(host, target.port or PORTS[target.scheme])
         chosen = usable(found, self.settings.networks)
         if not chosen:
             raise FetchFailed(
-                f"{shown(url)}: {host} is not a public address. "
+                f"{shown(str(target))}: {host} is not a public address. "
                 "Whoever runs the server can allow its network: `outbound.networks`."
             )
         return chosen[0]
@@ -214,7 +215,7 @@ def shown(url: str) -> str:
 
 
 @cache
-def _tls() -> "ssl.SSLContext":
+def trusted() -> "ssl.SSLContext":
     """The certificates to trust; reading them takes long enough to do it once."""
     import httpx2  # noqa: PLC0415 - see above
 

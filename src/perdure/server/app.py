@@ -20,6 +20,9 @@ from perdure.chat.reset import router as reset
 from perdure.chat.resume import router as resume
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
+from perdure.mcp.callback import router as mcp_callback
+from perdure.mcp.legacy import router as mcp_legacy
+from perdure.mcp.routes import router as mcp_servers
 from perdure.memory.routes import router as memory
 from perdure.messages.routes import router as messages
 from perdure.providers.base import ModelClient
@@ -42,6 +45,9 @@ ROUTERS = (
     memory,
     runs,
     tools,
+    mcp_servers,
+    mcp_legacy,
+    mcp_callback,
     providers,
     messages,
     cancel,

@@ -3,6 +3,7 @@
 from perdure.agents import tables as _agents
 from perdure.agents.conversations import tables as _conversations
 from perdure.db.schema import metadata
+from perdure.mcp import tables as _mcp
 from perdure.memory import tables as _memory
 from perdure.messages import tables as _messages
 from perdure.providers import tables as _providers
@@ -12,4 +13,4 @@ from perdure.tools import tables as _tools
 
 __all__ = ["metadata"]
 
-DECLARED = (_agents, _conversations, _memory, _messages, _providers, _runs, _tenancy, _tools)
+DECLARED = (_agents, _conversations, _mcp, _memory, _messages, _providers, _runs, _tenancy, _tools)

@@ -27,6 +27,8 @@ from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
 from perdure.loop.traces import TraceLog
+from perdure.mcp.registered import KIND as MCP
+from perdure.mcp.servers import Servers as McpServers
 from perdure.memory import tools as memory_tools
 from perdure.messages import tools as message_tools
 from perdure.providers.base import ModelClient
@@ -110,7 +112,10 @@ class Wiring:
         )
         sandbox = open_sandbox(settings.sandbox, around)
         stack.push_async_callback(sandbox.close)
-        dispatcher = Dispatcher(BUILTINS)
+        fetcher = Fetcher(settings.outbound)
+        facts = Facts(db, ring, models)
+        mcp_servers = McpServers(db, ring, fetcher, settings.mcp, settings.home, facts)
+        dispatcher = Dispatcher(BUILTINS, {MCP: mcp_servers.execute})
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
         listener = Listener(settings.database_url, CHANNEL)
@@ -118,20 +123,19 @@ class Wiring:
         runner = Runner(db, lease, spill)
         tails = Tails(db, runner, listener, keep)
         traces = TraceLog(db) if settings.runs.trace else None
-        fetcher = Fetcher(settings.outbound)
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
         environment = Environment(
             db,
             dispatcher,
             lease,
-            Facts(db, ring, models),
+            facts,
             traces,
             settings.runs.approval_limit,
             resolve=models.resolve,
             summaries=settings.summaries,
         )
         worker = Worker(environment, Preparer(environment, models), runner, callbacks)
-        for part in (models, traces, callbacks, spill, runner, Takeover(worker, left_open)):
+        for part in (models, traces, callbacks, mcp_servers, spill, runner, Takeover(worker, left_open)):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
@@ -142,6 +146,7 @@ class Wiring:
         app.state.models = models
         app.state.dispatcher = dispatcher
         app.state.sandbox = sandbox
+        app.state.mcp_servers = mcp_servers
         app.state.runner = runner
         app.state.callbacks = callbacks
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)

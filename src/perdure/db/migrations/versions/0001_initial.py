@@ -114,6 +114,76 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "mcp_grants",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("grant", sa.Text(), nullable=True),
+        sa.Column("refreshing_until", Moment(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_mcp_grants_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_grants")),
+    )
+    with op.batch_alter_table("mcp_grants", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mcp_grants_organization_id_url"), ["organization_id", "url"], unique=True
+        )
+
+    op.create_table(
+        "mcp_logins",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("state_digest", sa.String(), nullable=False),
+        sa.Column("expires_at", Moment(), nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_mcp_logins_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_logins")),
+        sa.UniqueConstraint("state_digest", name=op.f("uq_mcp_logins_state_digest")),
+    )
+    op.create_table(
+        "mcp_servers",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=True),
+        sa.Column("auth_header", sa.String(), nullable=True),
+        sa.Column("command", sa.Text(), nullable=True),
+        sa.Column("args", Json, nullable=True),
+        sa.Column("secrets", sa.Text(), nullable=True),
+        sa.Column("connected_at", Moment(), nullable=True),
+        sa.Column("failed_at", Moment(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("drift", Json, nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_mcp_servers_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mcp_servers")),
+    )
+    with op.batch_alter_table("mcp_servers", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_mcp_servers_organization_id_name"), ["organization_id", "name"], unique=True
+        )
+
+    op.create_table(
         "model_lists",
         sa.Column("provider_id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=True),
@@ -335,6 +405,23 @@ def upgrade() -> None:
             batch_op.f("ix_api_keys_organization_id_name"), ["organization_id", "name"], unique=True
         )
         batch_op.create_index(batch_op.f("ix_api_keys_user_id"), ["user_id"], unique=False)
+
+    op.create_table(
+        "mcp_tools",
+        sa.Column("tool_id", sa.String(), nullable=False),
+        sa.Column("server_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["server_id"], ["mcp_servers.id"], name=op.f("fk_mcp_tools_server_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["tool_id"], ["tools.id"], name=op.f("fk_mcp_tools_tool_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("tool_id", name=op.f("pk_mcp_tools")),
+    )
+    with op.batch_alter_table("mcp_tools", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_mcp_tools_server_id_name"), ["server_id", "name"], unique=True)
 
     op.create_table(
         "threads",

@@ -1,0 +1,111 @@
+"""The three ways to speak to a server, within our rules, as the SDK's streams. Imports the SDK."""
+
+import contextlib
+import contextvars
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from mcp.client.sse import sse_client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+
+from perdure.kit.guarded import GuardedTransport
+from perdure.kit.outbound import Fetcher
+from perdure.mcp.settings import McpSettings
+from perdure.mcp.stdio import Complaints, environment_of
+from perdure.mcp.target import Target
+from perdure.mcp.wire import EndpointTransport
+
+MARGIN_SECONDS = 5.0  # how much longer than the SDK's own timeouts ours wait
+Ended = Callable[[Exception | None], None]
+
+
+class Heard:
+    """A stream of what a server says, which tells when that is over."""
+
+    def __init__(self, inner: Any, ended: Ended):
+        self._inner = inner
+        self._ended = ended
+
+    @property
+    def last_context(self) -> contextvars.Context | None:
+        """The context of the last message's sender."""
+        return getattr(self._inner, "last_context", None)
+
+    async def receive(self) -> Any:
+        """The next message."""
+        return await self._inner.receive()
+
+    async def aclose(self) -> None:
+        """The session listens no more: its server is gone, or it is closed."""
+        self._ended(None)
+        await self._inner.aclose()
+
+    def __aiter__(self) -> "Heard":
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self._inner.__anext__()
+
+    async def __aenter__(self) -> "Heard":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class Transports:
+    """Makes them. `ended` is told when one is over, and the error if there was one."""
+
+    fetcher: Fetcher
+    settings: McpSettings
+    folder: Path
+    auth: httpx2.Auth | None
+    complaints: Complaints
+    ended: Ended
+
+    @contextlib.asynccontextmanager
+    async def open(self, target: Target) -> AsyncGenerator[tuple[Any, Any]]:
+        """The streams to and from a server."""
+        with self.complaints.file() if target.kind == "stdio" else contextlib.nullcontext() as file:
+            async with self._streams(target, file) as (read, write):
+                yield Heard(read, self.ended), write
+
+    def _streams(self, target: Target, file: Any) -> AbstractAsyncContextManager[tuple[Any, Any]]:
+        if target.kind == "stdio":
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            environment = environment_of(self.folder, target.env)
+            command = StdioServerParameters(
+                command=target.command, args=list(target.args), env=environment, cwd=self.folder
+            )
+            return stdio_client(command, errlog=file)
+        if target.kind == "sse":
+            read = max(self.settings.idle_seconds, self.settings.call_seconds) + 2 * MARGIN_SECONDS
+
+            def http(*_: Any, **__: Any) -> httpx2.AsyncClient:
+                return self._http(target, read, self.ended)
+
+            return sse_client(target.url, httpx_client_factory=http)
+        return self._streamable(target)
+
+    @contextlib.asynccontextmanager
+    async def _streamable(self, target: Target) -> AsyncGenerator[tuple[Any, Any]]:
+        async with (
+            self._http(target, self.settings.call_seconds + MARGIN_SECONDS, None) as http,
+            streamable_http_client(target.url, http_client=http) as streams,
+        ):
+            yield streams
+
+    def _http(self, target: Target, read: float, broken: Ended | None) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(
+            transport=EndpointTransport(GuardedTransport(self.fetcher), target.url, broken),
+            headers=dict(target.headers),
+            auth=self.auth,
+            timeout=httpx2.Timeout(self.settings.connect_seconds, read=read),
+            trust_env=False,
+        )
