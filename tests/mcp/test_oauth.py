@@ -212,5 +212,5 @@ def test_a_browser_may_return_to_another_replica(tmp_path, vault, issuer):
     assert results == ["42"] * 4
     assert issuer.renewed == 1
     for running, _ in made:
-        running.close()
+        next(running, None)
     remove()
