@@ -101,6 +101,12 @@ def test_an_agent_tells_another_and_goes_on(client, agent, scripted, gate):
     assert "By the way." in told(asked(scripted, ann)[0])
 
 
+def test_an_agent_of_an_older_type_answers_by_its_message_tool(client, agent):
+    ann = agent(call("send_message", message="Aloud."), agent_type="memgpt_v2_agent")
+    bob = agent(call(ASK, message="?", other_agent_id=ann.id), say("."))
+    assert returned(send(client, bob.id)) == ("success", {"agent_id": ann.id, "response": ["Aloud."]})
+
+
 def test_all_agents_with_the_tags_are_asked(client, agent, scripted):
     ann = agent(say("ann"), tags=["crew", "deck"])
     eve = agent(say("eve"), tags=["crew", "bridge"])
@@ -238,6 +244,7 @@ def test_who_has_waited_long_enough_goes_on(client, agent, gate, pool, hurried):
     assert [m.status for m in found] == ["error", "error"]
     assert "It was told and goes on working" in found[0].tool_return
     assert "did not come to your message" in found[1].tool_return
+    assert not any("awaited_by" in r.metadata for r in client.runs.list(agent_id=ann.id))
     gate.opened.set()
     until(lambda: {r.status for r in client.runs.list(agent_id=ann.id)} == {"completed", "cancelled"})
     said = str(client.agents.messages.list(ann.id).items)

@@ -15,7 +15,7 @@ from perdure.chat.words import words_of
 from perdure.kit.errors import PerdureError
 from perdure.kit.ids import is_id
 from perdure.runs.live import LiveRun
-from perdure.runs.waiting import AWAITED_BY, HOPS, closes_circle, hops_of, open_runs, withdraw
+from perdure.runs.waiting import AWAITED_BY, HOPS, closes_circle, hops_of, open_runs, stop_waiting
 from perdure.tools.base import ToolContext, ToolFailed
 
 RUN_TYPE = "send_message_to_agent"
@@ -97,21 +97,22 @@ class Correspondence:
         seconds = self.settings.reply_seconds
         try:
             if closes_circle(await ctx.db.read(open_runs, ctx.actor), ctx.run_id):
-                await self._withdraw(ctx, run)
+                await self._leave(ctx, run)
                 return {"agent_id": agent_id, "error": CIRCLE}
             async with asyncio.timeout(seconds):
                 return {"agent_id": agent_id, **answer_in(await run.ended())}
         except TimeoutError:
-            taken_back = await self._withdraw(ctx, run)
+            taken_back = await self._leave(ctx, run)
             return {"agent_id": agent_id, "error": (IN_LINE if taken_back else AT_WORK).format(seconds)}
         except asyncio.CancelledError:
-            await self._withdraw(ctx, run)
+            await self._leave(ctx, run)
             raise
         except Exception as error:
             raise final(error) from error
 
-    async def _withdraw(self, ctx: ToolContext, run: LiveRun) -> bool:
-        taken_back = await ctx.db.write(withdraw, ctx.actor, run.run_id)
+    async def _leave(self, ctx: ToolContext, run: LiveRun) -> bool:
+        """Wait no more; whether the other had not begun, and will not."""
+        taken_back = await ctx.db.write(stop_waiting, ctx.actor, run.run_id)
         if taken_back:
             self.sender.runner.cancel([run.run_id])
         return taken_back

@@ -84,8 +84,11 @@ def hops_of(conn: Connection, actor: Actor, run_id: str) -> int:
     return _told(metadata).get(HOPS, 0)
 
 
-def withdraw(conn: Connection, actor: Actor, run_id: str) -> bool:
-    """Ask for the end of a run if it is still in line; whether it was."""
-    mine = runs.c.id == run_id, is_owned(runs, actor), runs.c.status == "created"
-    asked = update(runs).where(*mine).values(cancel_requested=True).returning(runs.c.id)
-    return conn.execute(asked).first() is not None
+def stop_waiting(conn: Connection, actor: Actor, run_id: str) -> bool:
+    """Nobody waits for a run any more. If it is still in line it is asked to end; whether it was."""
+    mine = runs.c.id == run_id, is_owned(runs, actor)
+    metadata = _told(conn.execute(select(runs.c.metadata).where(*mine)).scalar())
+    kept = {name: value for name, value in metadata.items() if name != AWAITED_BY}
+    conn.execute(update(runs).where(*mine).values(metadata=kept))
+    in_line = update(runs).where(*mine, runs.c.status == "created").values(cancel_requested=True)
+    return conn.execute(in_line.returning(runs.c.id)).first() is not None
