@@ -105,6 +105,8 @@ ADDED = {
     ("*/v1/runs/{}/steps", "answer", "created_at completed_at"): "when a step was taken",
     ("*/v1/steps*", "answer", "created_at completed_at"): "when a step was taken",
     ("GET /v1/steps", "query", "run_id"): "the steps of one run",
+    ("GET /v1/sandbox-config*", "query", "before order order_by"): "all lists page alike",
+    ("POST /v1/sandbox-config*", "body", "*"): "limits, hosts and packages of all tools, and the type",
 }
 
 # Routes that only we have.

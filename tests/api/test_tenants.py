@@ -36,6 +36,10 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/blocks/{block_id}"): {"value": "changed"},
     ("PATCH", "/v1/steps/{step_id}/feedback"): {"feedback": "positive"},
     ("PATCH", "/v1/providers/{provider_id}"): {"api_key": "changed"},
+    ("POST", "/v1/agents/{agent_id}/tools/{tool_name}/run"): {"args": {"query": "x"}},
+    ("PATCH", "/v1/sandbox-config/{sandbox_config_id}"): {"config": {"timeout": 7}},
+    ("POST", "/v1/sandbox-config/{sandbox_config_id}/environment-variable"): {"key": "K", "value": "v"},
+    ("PATCH", "/v1/sandbox-config/environment-variable/{env_var_id}"): {"value": "changed"},
 }
 
 
@@ -64,6 +68,7 @@ class World:
             "tags",
             "conversations",
             "mcp-servers",
+            "sandbox-config",
         )
         paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/core-memory/blocks"]
         return {path: self.ask("GET", path).json() for path in paths}
@@ -136,6 +141,9 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
             },
         )
     )
+    sandbox = created(http.post("/v1/sandbox-config/local/default"))
+    variables = f"/v1/sandbox-config/{sandbox['id']}/environment-variable"
+    variable = created(http.post(variables, json={"key": "SECRET", "value": "secret"}))
     [step, *_] = http.get("/v1/steps/").json()
     ids = {
         "agent_id": agent["id"],
@@ -146,6 +154,8 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
         "mcp_server_name": server["server_name"],
         "mcp_tool_name": "echo",
         "provider_id": provider["id"],
+        "sandbox_config_id": sandbox["id"],
+        "env_var_id": variable["id"],
         "conversation_id": conversation["id"],
         "run_id": step["run_id"],
         "step_id": step["id"],

@@ -111,7 +111,8 @@ def main(home: str, url: str, point: str, lease: str) -> None:
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     socket = config.bind_socket()
-    print(f"http://127.0.0.1:{socket.getsockname()[1]}", flush=True)
+    app.state.address = f"http://127.0.0.1:{socket.getsockname()[1]}"
+    print(app.state.address, flush=True)
     server.run([socket])
 
 

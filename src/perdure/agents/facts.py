@@ -1,11 +1,15 @@
 """What tools of tenants may learn of the agent that calls them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sqlalchemy import Connection
+
+from perdure.agents.isolated import blocks_in
+from perdure.agents.parts import AgentParts, parts_of
 from perdure.agents.secrets import opened, sealed_secrets
-from perdure.agents.state import read_state
+from perdure.agents.state import states_of
 from perdure.db import Database
 from perdure.providers.catalog import Models
 from perdure.tenancy.actor import Actor
@@ -25,7 +29,14 @@ class Facts:
         sealed = await self.db.read(sealed_secrets, actor, agent_id)
         return {secret.key: opened(self.ring, actor, secret) for secret in sealed}
 
-    async def state(self, actor: Actor, agent_id: str) -> Mapping[str, Any]:
-        """The agent as clients see it, as JSON; without its secrets."""
-        state = await read_state(self.db, self.models, actor, agent_id)
-        return state.model_dump(mode="json")
+    async def state(self, actor: Actor, agent_id: str, thread_id: str | None = None) -> Mapping[str, Any]:
+        """The agent as clients see it, as JSON; without its secrets, with the blocks it has in the thread."""
+        parts = await self.db.read(_parts_in, actor, agent_id, thread_id or agent_id)
+        return (await states_of(self.models, actor, [parts]))[0].model_dump(mode="json")
+
+
+def _parts_in(conn: Connection, actor: Actor, agent_id: str, thread_id: str) -> AgentParts:
+    parts = parts_of(conn, actor, agent_id)
+    if thread_id == agent_id:
+        return parts
+    return replace(parts, blocks=blocks_in(conn, agent_id, thread_id))

@@ -16,6 +16,7 @@ from perdure.chat.settings import StreamSettings
 from perdure.chat.tail import Tails
 from perdure.chat.worker import Worker
 from perdure.kit.clock import now
+from perdure.kit.errors import Conflict
 from perdure.kit.outbound import Fetcher
 from perdure.loop import intake
 from perdure.loop.approvals import AlreadyAnswered
@@ -30,6 +31,17 @@ from perdure.runs.live import LiveRun
 from perdure.runs.runner import Runner
 from perdure.runs.settings import RunSettings
 from perdure.tenancy.actor import Actor
+
+
+class BusyForTool(Conflict):
+    """A tool waits for an agent that may be waiting for this very tool."""
+
+    def __init__(self, busy: ThreadBusy):
+        super().__init__(
+            f"{busy.detail} A tool does not wait for that: it may be what the agent waits for. Send the "
+            "message in the background (`client.agents.messages.create_async`).",
+            run_id=busy.run_id,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,8 @@ class Sender:
         Where nobody listens to the run that has the thread, because it only ends what a crash
         interrupted, nothing is refused because of it: for its caller this conversation is idle.
         """
+        if asked.actor.tool_of and not asked.delivery.background:
+            raise BusyForTool(busy)
         db, run = self.env.db, replace(prepared.intake.run, status="created", created_at=now())
         place = await db.read(find, asked.actor, asked.thread_id)
         strategy = strategy or place.agent.multitask_strategy or asked.delivery.strategy

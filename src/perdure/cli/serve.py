@@ -75,7 +75,9 @@ def serve(*, host: str | None = None, port: int | None = None) -> None:
         for sentence in unknown_variables():
             log.warning(sentence)
         os.umask(0o077)  # what is said here is nobody else's business
-        server = Server(create_app(settings))
+        app = create_app(settings)
+        app.state.address = address(listener)
+        server = Server(app)
         gc.freeze()  # what was imported stays for good: no collection need look at it
         gc.enable()
         try:

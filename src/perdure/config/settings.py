@@ -15,6 +15,7 @@ from perdure.mcp.settings import McpSettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 from perdure.sandbox.settings import SandboxSettings
+from perdure.tools.settings import ToolSettings
 from perdure.web.settings import SearchSettings
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -73,6 +74,7 @@ class Settings(BaseModel):
     search: SearchSettings = SearchSettings()
     summaries: SummarySettings = SummarySettings()
     sandbox: SandboxSettings = SandboxSettings()
+    tools: ToolSettings = ToolSettings()
     outbound: OutboundSettings = OutboundSettings()
     mcp: McpSettings = McpSettings()
     log: LogSettings = LogSettings()

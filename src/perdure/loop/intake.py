@@ -1,6 +1,6 @@
 """Taking requests on: at once, in line, or where a crash left them. Units of work."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -37,6 +37,10 @@ from perdure.runs import store as runs
 from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.store import RunRow, StepRow, Tokens
 from perdure.tenancy.actor import Actor
+from perdure.tools.store import ToolRow
+
+# Names those of an agent's tools that may be called again.
+Repeatable = Callable[[Sequence[ToolRow]], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +165,11 @@ def end_broken(
     return True
 
 
-def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> tuple[TurnState, Stood]:
+def resume(conn: Connection, new: Intake, repeatable: Repeatable) -> tuple[TurnState, Stood]:
     """Go on with a run whose process is gone, from its last save point.
 
-    Calls whose outcome nobody knows are made again only where their tool is `repeatable`.
+    Calls whose outcome nobody knows are made again only where their tool is `repeatable`, which is told
+    the agent's tools.
     """
     agent = _agent(conn, new)
     leases.keep(conn, new.hold)
@@ -172,7 +177,7 @@ def resume(conn: Connection, new: Intake, repeatable: Collection[str]) -> tuple[
     runs.insert_step(conn, new.step)
     thread = messages.get_thread(conn, new.actor, new.run.thread_id)
     context = messages.context(conn, thread.id)
-    settlement = reopened(context, repeatable)
+    settlement = reopened(context, repeatable(agents.tools_of(conn, agent.id)))
     state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
     state = replace(state, called=called_in_turn(conn, thread.id, new.run.id))
     return state, _stood(conn, new.run.id)

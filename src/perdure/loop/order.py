@@ -95,6 +95,7 @@ def tool_context(env: Environment, state: TurnState, run: RunRow, step: StepRow)
         run_id=run.id,
         step_id=step.id,
         timezone=state.agent.timezone,
+        project_id=state.agent.project_id,
         blocks=links,
         facts=env.facts,
     )

@@ -40,6 +40,16 @@ def overwrite(conn: Connection, ctx: ToolContext, label: str, value: str) -> str
     return edit(conn, ctx, label, lambda _: value)
 
 
+def remember(conn: Connection, ctx: ToolContext, values: Mapping[str, str]) -> None:
+    """Store what a tool has changed in the agent's blocks: texts by label, all or none."""
+    for label, value in values.items():
+        block = writable(conn, ctx, label)
+        try:
+            store.set_value(conn, ctx.actor, block.id, value)
+        except store.BlockTooLong as error:
+            raise ToolFailed(error.detail) from error
+
+
 def add_block(
     conn: Connection, ctx: ToolContext, label: str, value: str, description: str | None = None
 ) -> BlockRow:

@@ -57,7 +57,8 @@ class Job:
     With `function`, the source is executed and the function called with `arguments` (any JSON); it may
     be async. Without, the source is a script, and its value is that of its last expression. `prelude` is
     code of ours in the same language: it runs first, in the same module, under a file name of its own, so
-    that lines of tracebacks are the source's; the function may be one of its. `env` is the whole
+    that lines of tracebacks are the source's. Where it defines `__call__`, in Python, that is given the
+    function and its arguments and makes the call. `env` is the whole
     environment of the code. `files` are put into its working folder; `keep` are the patterns of files to
     bring back from there.
     """

@@ -35,6 +35,7 @@ from perdure.server.routes import router as health
 from perdure.server.wiring import Wiring
 from perdure.tenancy.routes import router as tenancy
 from perdure.tools.routes import router as tools
+from perdure.tools.sandboxes.routes import router as sandboxes
 
 # Matching goes through the routes in this order: the busiest first.
 ROUTERS = (
@@ -48,6 +49,7 @@ ROUTERS = (
     mcp_servers,
     mcp_legacy,
     mcp_callback,
+    sandboxes,
     providers,
     messages,
     cancel,

@@ -10,7 +10,19 @@ from perdure.providers import tables as _providers
 from perdure.runs import tables as _runs
 from perdure.tenancy import tables as _tenancy
 from perdure.tools import tables as _tools
+from perdure.tools.sandboxes import tables as _sandboxes
 
 __all__ = ["metadata"]
 
-DECLARED = (_agents, _conversations, _mcp, _memory, _messages, _providers, _runs, _tenancy, _tools)
+DECLARED = (
+    _agents,
+    _conversations,
+    _mcp,
+    _memory,
+    _messages,
+    _providers,
+    _runs,
+    _sandboxes,
+    _tenancy,
+    _tools,
+)

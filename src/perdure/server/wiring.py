@@ -30,6 +30,7 @@ from perdure.loop.traces import TraceLog
 from perdure.mcp.registered import KIND as MCP
 from perdure.mcp.servers import Servers as McpServers
 from perdure.memory import tools as memory_tools
+from perdure.memory.reach import remember
 from perdure.messages import tools as message_tools
 from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
@@ -49,6 +50,7 @@ from perdure.tools import code as code_tools
 from perdure.tools import store as tools
 from perdure.tools.base import bound
 from perdure.tools.code import CodeRunner
+from perdure.tools.custom.execute import CustomTools
 from perdure.tools.dispatch import Dispatcher
 from perdure.tools.send_message import send_message
 from perdure.web import tools as web_tools
@@ -115,7 +117,10 @@ class Wiring:
         fetcher = Fetcher(settings.outbound)
         facts = Facts(db, ring, models)
         mcp_servers = McpServers(db, ring, fetcher, settings.mcp, settings.home, facts)
-        dispatcher = Dispatcher(BUILTINS, {MCP: mcp_servers.execute})
+        custom = CustomTools(
+            db, ring, sandbox, settings.tools, settings.sandbox.limits, remember, lambda: _address(app)
+        )
+        dispatcher = Dispatcher(BUILTINS, {"custom": custom.execute, MCP: mcp_servers.execute})
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
         listener = Listener(settings.database_url, CHANNEL)
@@ -147,6 +152,8 @@ class Wiring:
         app.state.dispatcher = dispatcher
         app.state.sandbox = sandbox
         app.state.mcp_servers = mcp_servers
+        app.state.custom_tools = custom
+        app.state.facts = facts
         app.state.runner = runner
         app.state.callbacks = callbacks
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
@@ -173,6 +180,11 @@ class Wiring:
             loopback=is_loopback(settings.host),
             prepare=_prepare_organization,
         )
+
+
+def _address(app: FastAPI) -> str | None:
+    """Where tools reach this server: as set, else where `address` says it listens."""
+    return app.state.settings.tools.server_url or getattr(app.state, "address", None)
 
 
 def _begin(conn: Connection, lease: Lease) -> list[Taken]:

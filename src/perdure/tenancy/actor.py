@@ -13,11 +13,15 @@ DEFAULT_USER = "user-00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A caller: its organization decides what it sees, its user is noted on what it makes."""
+    """A caller: its organization decides what it sees, its user is noted on what it makes.
+
+    `tool_of` is the run whose tool calls, with a token of `run_tokens`.
+    """
 
     organization_id: str = DEFAULT_ORGANIZATION
     user_id: str = DEFAULT_USER
     admin: bool = False
+    tool_of: str | None = None
 
 
 def owned(table: Table, actor: Actor) -> Select[Any]:

@@ -4,15 +4,17 @@ import ipaddress
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 from starlette.requests import HTTPConnection
 
 from perdure.db import Database
+from perdure.kit.clock import now
 from perdure.kit.errors import Forbidden, InvalidArgument, PerdureError, Unauthorized
 from perdure.kit.ids import is_id
-from perdure.tenancy import keys, store
+from perdure.tenancy import keys, run_tokens, store
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
 
@@ -61,12 +63,19 @@ class Authenticator:
 
     async def __call__(self, request: HTTPConnection) -> Actor:
         """The actor of a request; raises `NotAllowed` and other errors of the 400s."""
-        headers = request.headers
+        actor = await self._actor(request.headers)
+        if actor.tool_of:
+            run_tokens.check_call(request.url.path)
+        return actor
+
+    async def _actor(self, headers: Mapping[str, str]) -> Actor:
         if not self._locked:
             await self._look()
         if not self._locked:
             refuse_foreign_pages(headers)
-        credential = _credential(headers) if self._locked else ""
+        credential = _credential(headers)
+        if not self._locked and not run_tokens.is_run_token(credential):
+            credential = ""
         asked = (credential, headers.get("user_id") or "")
         known = self._remembered.get(asked)
         if known and known[0] > time.monotonic():
@@ -92,7 +101,7 @@ class Authenticator:
             self._remembered.clear()
 
     async def _identify(self, credential: str, user_id: str) -> Actor:
-        actor = await self._of_credential(credential) if self._locked else ROOT
+        actor = await self._of_credential(credential) if self._locked or credential else ROOT
         if user_id:
             actor = await self._as_user(actor, user_id)
         if self._prepare and actor.organization_id not in self._prepared:
@@ -108,6 +117,10 @@ class Authenticator:
             )
         if self._api_key and secrets.compare_digest(credential.encode(), self._api_key):
             return ROOT
+        if run_tokens.is_run_token(credential):
+            if actor := run_tokens.read(self._ring, credential, now()):
+                return actor
+            raise NotAllowed("this token of a tool has expired, or it is not this server's.")
         row = await self._db.read(keys.find_key, credential)
         if row is None or not keys.is_right(self._ring, row, credential):
             raise NotAllowed("this key is unknown, revoked or expired.")
@@ -120,7 +133,7 @@ class Authenticator:
         user = await self._db.read(store.get_user, user_id)
         if actor is not ROOT and user.organization_id != actor.organization_id:
             raise store.UserNotFound(user_id)
-        return Actor(user.organization_id, user.id, actor.admin)
+        return replace(actor, organization_id=user.organization_id, user_id=user.id)
 
 
 def guard_binding(host: str, *, has_key: bool) -> None:

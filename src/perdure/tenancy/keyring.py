@@ -74,10 +74,10 @@ class KeyRing:
         """Whether a sealed secret was sealed with the newest key."""
         return token.startswith(f"{VERSION}.{self.newest}.")
 
-    def digest(self, secret: str, name: str | None = None) -> str:
-        """A keyed digest of a random secret such as an API key, under the newest or the named key."""
-        key = self._key(name or self.newest, "an API key")
-        pepper = hmac.digest(key, b"perdure api keys", "sha256")
+    def digest(self, secret: str, name: str | None = None, *, purpose: str = "perdure api keys") -> str:
+        """A keyed digest of an API key or of another `purpose`, under the newest or the named key."""
+        key = self._key(name or self.newest, "a key or a token")
+        pepper = hmac.digest(key, purpose.encode(), "sha256")
         return hmac.digest(pepper, secret.encode(), "sha256").hex()
 
     def rotate(self) -> str:

@@ -105,6 +105,7 @@ def serve(settings: Settings, scripted: ScriptedModel) -> Iterator[LiveServer]:
             raise RuntimeError("the server did not start")
         thread.join(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
+    app.state.address = f"http://127.0.0.1:{port}"
     yield LiveServer(f"http://127.0.0.1:{port}", scripted, settings, app, loops[0])
     server.should_exit = True
     thread.join(20)

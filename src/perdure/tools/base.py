@@ -37,14 +37,17 @@ class AgentFacts(Protocol):
         """Its secrets, in clear: for the tools' environment, never for a model, a log or a client."""
         ...
 
-    async def state(self, actor: Actor, agent_id: str) -> Mapping[str, Any]:
-        """The agent as clients see it, as JSON."""
+    async def state(self, actor: Actor, agent_id: str, thread_id: str | None = None) -> Mapping[str, Any]:
+        """The agent as clients see it, as JSON; with the blocks that it has in the thread."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ToolContext:
-    """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's."""
+    """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's.
+
+    `run_id` and `step_id` are empty where no run calls it, but a request to run a tool.
+    """
 
     db: Database
     actor: Actor
@@ -55,6 +58,7 @@ class ToolContext:
     blocks: BlockLinks
     facts: AgentFacts
     timezone: str = "UTC"
+    project_id: str | None = None
 
 
 class ToolFailed(PerdureError):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -39,10 +40,15 @@ class Dispatcher:
         """The tools that are part of the server."""
         return tuple(self._builtins.values())
 
-    @property
-    def repeatable(self) -> frozenset[str]:
-        """The names of the tools that may be called again when nobody knows whether they ran."""
-        return frozenset(builtin.name for builtin in self._builtins.values() if builtin.repeatable)
+    def repeatable(self, tools: Iterable[ToolRow]) -> frozenset[str]:
+        """The names of the tools that may be called again when nobody knows whether they ran.
+
+        A tool of another kind than ours says so itself: `metadata_.repeatable` is true.
+        """
+        others = {tool.name: tool for tool in tools if tool.kind in self._executors}
+        said = (name for name, tool in others.items() if (tool.metadata or {}).get("repeatable") is True)
+        ours = (each.name for each in self._builtins.values() if each.repeatable and each.name not in others)
+        return frozenset((*ours, *said))
 
     async def call_all(
         self,
@@ -75,6 +81,18 @@ class Dispatcher:
     async def call(self, ctx: ToolContext, tool: ToolRow, call: ToolCall) -> ToolReturn:
         """One call, outside of any turn and of its rules."""
         return await self._call(ctx, call, {tool.name: tool}, NO_RULES, ())
+
+    async def perform(self, ctx: ToolContext, tool: ToolRow, arguments: Mapping[str, Any]) -> Returned:
+        """What a call from outside of any turn returned, as JSON, cut to the tool's limit.
+
+        Raises `PerdureError` where it could not be made.
+        """
+        call = ToolCall("", tool.name, orjson.dumps(arguments).decode())
+        returned = await self._run(ctx, tool, call, NO_RULES, ())
+        text = as_text(returned.value)
+        if len(text) <= tool.return_char_limit:
+            return returned
+        return replace(returned, value=cut(text, tool.return_char_limit))
 
     def _is_parallel(self, call: ToolCall, tools: Mapping[str, ToolRow], rules: ToolRules) -> bool:
         return rules.parallel_allowed() and call.name in tools and tools[call.name].parallel

@@ -40,15 +40,17 @@ def _value(job: Mapping[str, Any]) -> Any:
     module.__file__ = file = _file(job)
     source: str = job["source"]
     linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    call = None
     if job["prelude"]:
         _run(compile(job["prelude"], PRELUDE, "exec", dont_inherit=True), module)
+        call = module.__dict__.pop("__call__", None)
     if function is None:
         return _script(source, file, module)
     _run(compile(source, file, "exec", dont_inherit=True), module)
     called = getattr(module, function, None)
     if not callable(called):
         raise NameError(f"the source has no function {function!r}")
-    return _finished(called(**job["arguments"]))
+    return _finished(call(called, job["arguments"]) if call else called(**job["arguments"]))
 
 
 def _script(source: str, file: str, module: types.ModuleType) -> Any:

@@ -225,6 +225,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("organization_id", "name", name=op.f("uq_providers_organization_id_name")),
     )
     op.create_table(
+        "sandbox_configs",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("config", Json, nullable=False),
+        sa.Column("created_by", sa.String(), nullable=True),
+        sa.Column("updated_by", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_sandbox_configs_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_configs")),
+    )
+    with op.batch_alter_table("sandbox_configs", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sandbox_configs_organization_id_type"), ["organization_id", "type"], unique=True
+        )
+
+    op.create_table(
         "signing_secrets",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -422,6 +445,42 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mcp_tools", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mcp_tools_server_id_name"), ["server_id", "name"], unique=True)
+
+    op.create_table(
+        "sandbox_variables",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("sandbox_config_id", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("created_by", sa.String(), nullable=True),
+        sa.Column("updated_by", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_sandbox_variables_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["sandbox_config_id"],
+            ["sandbox_configs.id"],
+            name=op.f("fk_sandbox_variables_sandbox_config_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sandbox_variables")),
+    )
+    with op.batch_alter_table("sandbox_variables", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sandbox_variables_organization_id"), ["organization_id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sandbox_variables_sandbox_config_id_key"),
+            ["sandbox_config_id", "key"],
+            unique=True,
+        )
 
     op.create_table(
         "threads",

@@ -1,0 +1,91 @@
+"""Short-lived tokens for tools that call this server back: signed, never stored, and good for little.
+
+A token speaks for the organization and user of the run whose tool holds it, in the routes of `may_call`
+only, and until the call of the tool must have ended. It is `perdure_run_<key id>_<what it says>_<its mac>`.
+"""
+
+import base64
+import re
+import secrets
+from datetime import datetime, timedelta
+
+import orjson
+
+from perdure.kit.clock import now
+from perdure.kit.errors import Forbidden
+from perdure.tenancy.actor import Actor
+from perdure.tenancy.keyring import KeyRing, KeyRingError
+
+PREFIX = "perdure_run_"
+PURPOSE = "perdure run tokens"
+PARTS = 3
+RUNS_TOOL = re.compile(r"/v1/(agents/[^/]+/)?tools/([^/]+/)?run/?$")
+# What an agent is made of, what it said and what it is doing. Whatever is not named here is refused.
+ALLOWED = frozenset(
+    {
+        "agents",
+        "archives",
+        "blocks",
+        "conversations",
+        "folders",
+        "groups",
+        "health",
+        "identities",
+        "jobs",
+        "messages",
+        "models",
+        "passages",
+        "runs",
+        "sources",
+        "steps",
+        "tags",
+        "tools",
+    }
+)
+
+
+def issue(ring: KeyRing, actor: Actor, tool_of: str, lifetime: timedelta) -> str:
+    """A token for a tool of the run `tool_of` (of the agent, where no run calls it)."""
+    expires = (now() + lifetime).timestamp()
+    said = _encoded(orjson.dumps([actor.organization_id, actor.user_id, tool_of, expires]))
+    return f"{PREFIX}{ring.newest}.{said}.{ring.digest(said, purpose=PURPOSE)}"
+
+
+def read(ring: KeyRing, token: str, at: datetime) -> Actor | None:
+    """Who speaks with a token; None where it is not ours or has expired."""
+    parts = token.removeprefix(PREFIX).split(".")
+    if len(parts) != PARTS:
+        return None
+    key, said, mac = parts
+    try:
+        right = secrets.compare_digest(ring.digest(said, key, purpose=PURPOSE).encode(), mac.encode())
+    except KeyRingError:
+        return None
+    if not right:
+        return None
+    organization_id, user_id, tool_of, expires = orjson.loads(_decoded(said))
+    return Actor(organization_id, user_id, tool_of=tool_of) if expires > at.timestamp() else None
+
+
+def is_run_token(credential: str) -> bool:
+    """Whether a credential is meant to be one of these."""
+    return credential.startswith(PREFIX)
+
+
+def check_call(path: str) -> None:
+    """Raise `Forbidden` where a tool's token opens no door: keys, secrets, configuration, and tools run."""
+    _, _, first, *rest = [*path.split("/"), "", ""]
+    if first not in ALLOWED or (first == "tools" and rest[0] == "mcp"):
+        raise Forbidden(f"A tool's token does not open {path}: it is for agents, and what they remember.")
+    if RUNS_TOOL.match(path):
+        raise Forbidden(
+            "A tool cannot have another tool run: call its code, or message an agent that has it."
+        )
+
+
+def _encoded(said: bytes) -> str:
+    return base64.urlsafe_b64encode(said).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

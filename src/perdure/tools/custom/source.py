@@ -1,0 +1,103 @@
+"""What a tool's source says about how it is called; it is read, never executed here."""
+
+import ast
+import symtable
+import warnings
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from perdure.tools.derive import INJECTED, NoSchema
+from perdure.tools.derive.choose import tool_function
+from perdure.tools.derive.module import read_module
+
+CLIENT = "client"
+API_KEY = "LETTA_API_KEY"
+PRELUDE = "__guest = {{'__name__': 'guest'}}\nexec(compile({text!r}, '<guest>', 'exec'), __guest)\n"
+# Hints that say nothing more than JSON does.
+JSON_NAMES = frozenset(
+    {"str", "int", "float", "bool", "list", "dict", "List", "Dict", "Optional", "Union", "Any", "Literal"}
+    | {"None", "object", "Mapping", "Sequence", "typing", "t", "AgentState", "TypedDict"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A function, which of its parameters the server fills, and what must be there before it runs."""
+
+    function: str
+    injected: frozenset[str] = frozenset()
+    prelude: str = ""
+    calls_server: bool = False
+
+
+@lru_cache(maxsize=128)
+def read_source(source: str, name: str, language: str) -> Source:
+    """How the tool `name` of a source is called; raises `NoSchema` where there is no function.
+
+    A stored schema may have another name than the function: then it is the one that a schema would be
+    derived from.
+    """
+    if language != "python":
+        return Source(name, calls_server=API_KEY in source)
+    module = read_module(source)
+    try:
+        function = tool_function(module, name)
+    except NoSchema:
+        function = tool_function(module)
+    parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    injected = frozenset(each.arg for each in parameters if each.arg in INJECTED)
+    uses_client = _uses_client(source)
+    converts = any(not _is_json(each.annotation) for each in parameters if each.arg not in injected)
+    return Source(
+        function.name,
+        injected,
+        _prelude(calls="agent_state" in injected or converts, client=uses_client),
+        uses_client or API_KEY in source,
+    )
+
+
+def _prelude(*, calls: bool, client: bool) -> str:
+    if not (calls or client):
+        return ""
+    made = PRELUDE.format(text=_guest())
+    made += "__call__ = __guest['call']\n" if calls else ""
+    return made + ("client = __guest['client']()\n" if client else "")
+
+
+@cache
+def _guest() -> str:
+    return files("perdure.tools.custom").joinpath("guest.py").read_text()
+
+
+def _uses_client(source: str) -> bool:
+    """Whether a name `client` is used that the source does not define."""
+    with warnings.catch_warnings(action="ignore"):
+        top = symtable.symtable(source, "<tool>", "exec")
+    if CLIENT in top.get_identifiers():
+        own = top.lookup(CLIENT)
+        return own.is_referenced() and not (own.is_assigned() or own.is_imported())
+    return _is_free(top)
+
+
+def _is_free(scope: symtable.SymbolTable) -> bool:
+    """Whether a scope inside takes `client` from the module."""
+    if CLIENT in scope.get_identifiers() and scope.lookup(CLIENT).is_global():
+        return True
+    return any(_is_free(inner) for inner in scope.get_children())
+
+
+def _is_json(hint: ast.expr | None) -> bool:
+    """Whether values of a hint are what JSON gives."""
+    if hint is None:
+        return True
+    if isinstance(hint, ast.Subscript) and _name(hint.value) in ("Literal", "typing.Literal", "t.Literal"):
+        return True
+    names = [node.id for node in ast.walk(hint) if isinstance(node, ast.Name)]
+    names += [node.attr for node in ast.walk(hint) if isinstance(node, ast.Attribute)]
+    texts = [n.value for n in ast.walk(hint) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return not texts and all(name in JSON_NAMES for name in names)
+
+
+def _name(node: ast.expr) -> str:
+    return ast.unparse(node)

@@ -1,0 +1,1 @@
+"""How an organization's tools run: variables, limits, hosts and packages that all of them have."""
