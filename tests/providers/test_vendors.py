@@ -351,13 +351,17 @@ def test_a_schema_with_anything_free_in_it_cannot_be_strict(schema: dict[str, An
 def test_a_strict_schema_requires_all_and_lets_optionals_be_null() -> None:
     schema = {
         "type": "object",
-        "properties": {"a": {"type": "string"}, "b": {"enum": ["x"], "type": "string", "default": "x"}},
+        "properties": {
+            "a": {"type": "string", "format": "date", "minLength": 1, "pattern": "x"},
+            "b": {"enum": ["x"], "type": "string", "default": "x", "format": "odd"},
+        },
         "required": ["a"],
         "$defs": {"c": {"type": "object", "properties": {}}},
     }
     made = strict_schema(schema)
     assert made is not None
     assert made["required"] == ["a", "b"]
+    assert made["properties"]["a"] == {"type": "string", "format": "date"}
     assert made["properties"]["b"] == {"anyOf": [{"enum": ["x"], "type": "string"}, {"type": "null"}]}
     assert made["$defs"]["c"]["additionalProperties"] is False
 

@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from perdure.tools.arguments import check
@@ -60,7 +63,7 @@ def test_args_json_schema_stands_in_place_of_hints() -> None:
     ("schema", "why"),
     [
         ({"type": "string"}, "must be the schema of an object"),
-        ({"properties": []}, "must be the schema of an object"),
+        ({"properties": []}, "`properties` must be an object"),
         ({"properties": {"data": []}}, "there is a list where a schema must be"),
         ({"properties": {"data": {"$ref": "#/$defs/Gone"}}}, "'#/\\$defs/Gone' refers to nothing in it"),
         ({"properties": {"data": {"$ref": "http://example.com"}}}, "refers to nothing"),
@@ -74,6 +77,13 @@ def test_args_json_schema_stands_in_place_of_hints() -> None:
             {"properties": {"data": {}, "more": {}}},
             "args_json_schema has more, which the function does not take",
         ),
+        ({"properties": {"data": {"type": "text"}}}, "'text' is no type; types are array, boolean"),
+        ({"properties": {"data": {"type": ["string", 5]}}}, "'5' is no type"),
+        ({"properties": {"data": {"items": []}}}, "`items` must be a schema"),
+        ({"properties": {"data": {"enum": "a"}}}, "`enum` must be a list of values"),
+        ({"properties": {"data": {"description": 5}}}, "`description` must be text"),
+        ({"properties": {"data": {"required": [5]}}}, "`required` must be a list of names"),
+        ({"properties": {"da ta": {}}}, "'da ta' is no name of a parameter"),
         ({"properties": {"change": {}}}, "args_json_schema lacks data, which the function needs"),
     ],
 )
@@ -92,7 +102,8 @@ def test_few_references_cannot_stand_for_a_huge_schema() -> None:
 
 
 def test_a_property_may_have_the_name_of_a_keyword() -> None:
-    properties = {"title": {"type": "string"}, "$ref": {"type": "string"}, "definitions": {"type": "array"}}
+    inner = {"type": "object", "properties": {"$ref": {"type": "string"}}}
+    properties = {"title": {"type": "string"}, "items": inner, "definitions": {"type": "array"}}
     schema = {"type": "object", "properties": properties}
     assert inlined(schema, "json_schema") == schema
     one = {
@@ -100,3 +111,35 @@ def test_a_property_may_have_the_name_of_a_keyword() -> None:
         "definitions": {"A": {"title": "A", "type": "integer"}},
     }
     assert inlined(one, "json_schema")["properties"] == {"a": {"type": "integer", "default": 1}}
+
+
+KEYS = st.sampled_from(
+    [
+        *("type", "properties", "items", "$ref", "$defs", "anyOf", "allOf", "required", "title", "enum"),
+        *("additionalProperties", "description", "default"),
+    ]
+)
+TYPED = st.sampled_from(["string", "array", "object", "odd", 5])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["object", "#/$defs/a", "#", "a", ""]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(KEYS | st.just("a"), inner, max_size=4),
+        st.fixed_dictionaries({"type": TYPED}, optional={"items": inner, "properties": inner}),
+    ),
+    max_leaves=15,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.fixed_dictionaries({}, optional={"properties": st.dictionaries(st.just("a"), JSON), "$defs": JSON}),
+    JSON,
+)
+def test_any_object_is_a_schema_or_refused(schema: dict[str, Any], value: Any) -> None:
+    try:
+        made = inlined(schema, "json_schema")
+    except NoSchema:
+        return
+    orjson.dumps(made)
+    check(made, {"a": value, "type": value})

@@ -70,6 +70,8 @@ def test_what_is_said_of_a_tool_is_kept(client) -> None:
     assert {field: made[field] for field in said} == said
     assert made["json_schema"]["description"] == "Weather, short."
     assert made["created_by_id"] == made["last_updated_by_id"] is not None
+    project = client.tools.create(source_code="def other(): 'Do.'", extra_headers={"X-Project-Id": "p"})
+    assert (made["project_id"], project.project_id) == (None, "p")
 
 
 def test_a_tool_of_the_same_name_is_changed_and_keeps_its_id(client) -> None:
@@ -189,6 +191,10 @@ def test_a_field_that_can_never_be_is_refused(http, field: str, value: object, w
         ({"source_code": SOURCE, "json_schema": {"name": "other"}}, "it has no function other"),
         ({"source_code": SOURCE, "json_schema": {}}, "json_schema: it needs a `name`"),
         ({"source_code": SOURCE, "json_schema": {"name": "a b"}}, "json_schema: it needs a `name`"),
+        (
+            {"source_code": SOURCE, "json_schema": {"name": "weather", "parameters": {"type": "text"}}},
+            "json_schema.parameters: 'text' is no type",
+        ),
         ({"source_code": SOURCE, "args_json_schema": {"type": "array"}}, "args_json_schema: it must be"),
         (
             {"source_code": "def send_message(message: str): 'Say.'"},

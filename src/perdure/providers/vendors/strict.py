@@ -4,10 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 COMPOSED = ("anyOf", "oneOf", "allOf")
+# What every vendor takes in a strict schema; one limit too many and the whole request is refused.
+TAKEN = frozenset(
+    {
+        *("type", "enum", "const", "title", "description", "properties", "required", "items"),
+        *("additionalProperties", "$ref", "$defs", "format", *COMPOSED),
+    }
+)
+FORMATS = frozenset({"date-time", "date", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
 
 
 def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any] | None:
     """The schema with every object closed and every property required (optional ones nullable).
+
+    Limits such as `minimum` are left out, for not all vendors take them; the tool has them itself.
 
     None if it has a free-form object: closing that would forbid every value but `{}`, so such a
     tool is sent as it is and not strict.
@@ -26,7 +36,10 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
     kind = schema.get("type")
     if not schema.keys() & {"type", "$ref", "enum", "const", *COMPOSED}:
         raise _FreeForm
-    made = {key: value for key, value in schema.items() if key != "default"}
+    made = {key: value for key, value in schema.items() if key in TAKEN}
+    form = made.pop("format", None)
+    if isinstance(form, str) and form in FORMATS:
+        made["format"] = form
     if kind == "object" or (isinstance(kind, list) and "object" in kind):
         made |= _closed_object(schema)
     if kind == "array" and "items" not in schema:

@@ -1,5 +1,6 @@
 """Schemas that others made, without references: each is replaced by what it stands for."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -12,6 +13,18 @@ SINGLE = frozenset(
     {"items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else"}
 )
 SEVERAL = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
+TOLD = ", ".join(sorted(TYPES))
+SHAPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "description": ((str,), "text"),
+    "properties": ((dict,), "an object"),
+    "required": ((list,), "a list of names"),
+    "enum": ((list,), "a list of values"),
+    "items": ((dict, bool), "a schema"),
+    "additionalProperties": ((dict, bool), "a schema, true or false"),
+    **dict.fromkeys(SEVERAL, ((list,), "a list of schemas")),
+}
+NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}\Z")
 DEFINITIONS = frozenset({"$defs", "definitions"})
 
 
@@ -25,11 +38,9 @@ def inlined(schema: Mapping[str, Any], field: str) -> dict[str, Any]:
     properties: object = made.setdefault("properties", {})
     if made.setdefault("type", "object") != "object" or not isinstance(properties, dict):
         raise NoSchema(f'{field}: it must be the schema of an object, with "properties".')
-    required: object = made.get("required", [])
-    if not isinstance(required, list) or not all(
-        isinstance(name, str) for name in cast("list[object]", required)
-    ):
-        raise NoSchema(f"{field}: `required` must be a list of names.")
+    names = cast("dict[str, Any]", properties)
+    if odd := [name for name in names if not NAME.match(name)]:
+        raise NoSchema(f"{field}: {odd[0][:80]!r} is no name of a parameter that models take.")
     return made
 
 
@@ -48,10 +59,9 @@ class _Inliner:
             return {} if schema else {"not": {}}
         if not isinstance(schema, dict):
             raise NoSchema(f"{self._field}: there is a {type(schema).__name__} where a schema must be.")
-        node = cast("dict[str, Any]", schema)
-        made = {
-            key: self._value(key, value, inside, depth) for key, value in node.items() if _kept(key, value)
-        }
+        node = {key: value for key, value in cast("dict[str, Any]", schema).items() if _kept(key, value)}
+        self._check_words(node)
+        made = {key: self._value(key, value, inside, depth) for key, value in node.items() if key != "$ref"}
         reference = node.get("$ref")
         if reference is None:
             return _joined(made)
@@ -59,13 +69,27 @@ class _Inliner:
             raise NoSchema(f"{self._field}: {reference} contains itself, which a tool's arguments cannot.")
         return {**self.walk(self._target(reference), (*inside, reference), depth + 1), **made}
 
+    def _check_words(self, node: Mapping[str, Any]) -> None:
+        """Refuse what vendors would refuse, with every message to an agent that has the tool."""
+        for word, (kinds, told) in SHAPES.items():
+            if word in node and not isinstance(node[word], kinds):
+                raise NoSchema(f"{self._field}: `{word}` must be {told}.")
+        types: Any = node.get("type", [])
+        for name in cast("list[Any]", types) if isinstance(types, list) else [types]:
+            if not isinstance(name, str) or name not in TYPES:
+                raise NoSchema(
+                    f"{self._field}: {str(name)[:40]!r} is no type; types are {', '.join(sorted(TYPES))}."
+                )
+        if not all(isinstance(name, str) for name in node.get("required", ())):
+            raise NoSchema(f"{self._field}: `required` must be a list of names.")
+
     def _value(self, key: str, value: Any, inside: Sequence[str], depth: int) -> Any:
         if key in NAMED and isinstance(value, dict):
             named = cast("dict[str, Any]", value)
             return {name: self.walk(each, inside, depth + 1) for name, each in named.items()}
         if key == "additionalProperties" and isinstance(value, bool):
             return value
-        if key in SINGLE and isinstance(value, dict):
+        if key in SINGLE and isinstance(value, dict | bool):
             return self.walk(value, inside, depth + 1)
         if key in SEVERAL and isinstance(value, list):
             return [self.walk(each, inside, depth + 1) for each in cast("list[Any]", value)]
@@ -87,8 +111,9 @@ class _Inliner:
 
 
 def _kept(key: str, value: Any) -> bool:
-    """What is not a reference, a place for definitions or a title made of the name."""
-    return key != "$ref" and key not in DEFINITIONS and not (key == "title" and isinstance(value, str))
+    """Not places for definitions, titles made of names, nor what generators write to say nothing."""
+    nothing = (value is None and key in SHAPES) or (value == [] and key in ("enum", *SEVERAL))
+    return not (nothing or key in DEFINITIONS or (key == "title" and isinstance(value, str)))
 
 
 def _joined(schema: dict[str, Any]) -> dict[str, Any]:
