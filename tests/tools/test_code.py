@@ -8,6 +8,7 @@ import pytest
 from letta_client import Letta
 
 from perdure.sandbox.base import Outcome
+from perdure.sandbox.node.runtime import find_node
 from perdure.testing.scripted import ScriptedModel, call, say
 from perdure.tools.code import told
 
@@ -88,6 +89,18 @@ def test_there_is_no_network_and_nothing_of_the_servers(run):
 )
 def test_what_cannot_be_run_is_told(run, arguments, why):
     assert why in run(**arguments)
+
+
+@pytest.mark.skipif(find_node() is None, reason="no Node.js here")
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("js", "console.log('a'); const x = [1, 2]; x.map((n) => n * 2)"),
+        ("ts", "console.log('a'); const x: number[] = [1, 2]; x.map((n: number) => n * 2)"),
+    ],
+)
+def test_other_languages(run, language, code):
+    assert run(code, language) == {"results": [[2, 4]], "logs": {"stdout": ["a\n"], "stderr": []}}
 
 
 def test_what_is_left_out_is_counted():

@@ -1,16 +1,18 @@
 """Rules and approvals are the same for tools of every kind: the same stories, told over each."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from letta_client import Letta
+from tests.mcp.remote import running
 
 from perdure.testing.scripted import Reply, ScriptedModel, call, say
 
-Make = Callable[[Letta], "Kind"]
+Make = Callable[[Letta, ExitStack], "Kind"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Kind:
         return call(self.echo, **self.given(text))
 
 
-def builtin(_: Letta) -> Kind:
+def builtin(_: Letta, __: ExitStack) -> Kind:
     return Kind(
         "run_code",
         "conversation_search",
@@ -37,12 +39,19 @@ def builtin(_: Letta) -> Kind:
     )
 
 
-KINDS: dict[str, Make] = {"builtin": builtin}
+def mcp(client: Letta, stack: ExitStack) -> Kind:
+    config = {"mcp_server_type": "streamable_http", "server_url": stack.enter_context(running()).url}
+    client.mcp_servers.create(server_name="box", config=config)
+    return Kind("echo", "add", lambda text: {"text": text}, {"a": 1, "b": 2}, str)
+
+
+KINDS: dict[str, Make] = {"builtin": builtin, "mcp": mcp}
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, client: Letta) -> Kind:
-    return KINDS[request.param](client)
+def kind(request: pytest.FixtureRequest, client: Letta) -> Iterator[Kind]:
+    with ExitStack() as stack:
+        yield KINDS[request.param](client, stack)
 
 
 @pytest.fixture
