@@ -6,7 +6,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
@@ -39,7 +39,25 @@ def postgres_engine(url: str, pool_size: int = 10) -> AsyncEngine:
     def what_waits_goes_first(conn: Connection, *_: Any) -> None:
         settle(conn)
 
+    make_anew_what_is_stale(engine.sync_engine)
     return engine
+
+
+def make_anew_what_is_stale(engine: Engine) -> None:
+    """Whatever cut one connection has cut those that wait in the pool: they are replaced when next used."""
+    lost: list[BaseException] = []
+
+    @event.listens_for(engine, "invalidate")
+    def one_is_lost(_connection: Any, _record: Any, error: BaseException | None) -> None:
+        ours = isinstance(error, InvalidatePoolError)
+        if isinstance(error, Exception) and not ours:  # nor one whose unit of work was cancelled
+            lost.append(error)
+
+    @event.listens_for(engine, "checkout")
+    def the_others_are_stale(*_: Any) -> None:
+        if lost:
+            lost.clear()
+            raise InvalidatePoolError
 
 
 class TryAgain(Exception):
@@ -92,8 +110,6 @@ def _try(engine: Engine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R
             return work(conn, *args, **kwargs)
         except DBAPIError as error:
             state = getattr(error.orig, "sqlstate", None)
-            if error.connection_invalidated:
-                engine.dispose()  # whatever cut this connection has cut those that wait in the pool
             if error.connection_invalidated or state in RETRIED:
                 raise TryAgain(error) from error
             if state in UNSTORABLE:
