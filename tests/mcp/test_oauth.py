@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 from tests.conftest import ADMIN_KEY, new_database_url
 from tests.mcp.guarded import Issuer, login_wanted
+from tests.mcp.remote import serving
 
 from perdure.config import Settings
 from perdure.mcp.tables import mcp_grants, mcp_logins
@@ -148,6 +149,22 @@ def test_a_token_that_was_revoked_is_renewed_after_the_refusal(
     ended = client.mcp_servers.tools.run(tool.id, mcp_server_id=server.id)
     assert ended.status == "error"
     assert "Allow access again" in ended.stderr[0]
+
+
+def test_a_login_leads_to_no_private_address(http, register):
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        asks = b'Bearer resource_metadata="http://10.0.0.1/secret"'
+        headers = [(b"www-authenticate", asks), (b"content-type", b"text/plain")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b"who?"})
+
+    with serving(app) as url:
+        server = register(url + "/mcp")
+        watched = Watched(http, "GET", f"/v1/mcp-servers/connect/{server.id}")
+        assert watched.end() == ["connection_attempt", "oauth_required", "error"]
+    assert "10.0.0.1 is not a public address" in watched.events[-1]["message"]
 
 
 def test_a_wrong_token_of_ones_own_asks_for_no_login(http, register, vault):

@@ -50,6 +50,7 @@ class Servers:
         self.settings = settings
         self.pool = Pool(settings)
         self.logins = set[asyncio.Task[None]]()
+        self._loaded: Any = None
         self._home = home
         self._facts = facts
 
@@ -88,7 +89,7 @@ class Servers:
         again: bool = False,
     ) -> Returned:
         """Call a tool by its remote name; with `again` it may run twice."""
-        gone = (await asyncio.to_thread(_sdk)).Gone
+        gone = (await self._sdk()).Gone
         for _ in range(TRIES):
             async with self.pool.using(
                 server.id, target.fingerprint, lambda: self._noted(actor, server, target)
@@ -155,13 +156,19 @@ class Servers:
     ) -> "Connection":
         if target.kind == "stdio":
             check_allowed(self.settings)
-        sdk = await asyncio.to_thread(_sdk)
+        sdk = await self._sdk()
         if auth is None and target.url and not target.has_token:
             auth = await self._bearer(actor, target.url)
         folder = self._home / "mcp" / target.fingerprint[:16]
         connection = sdk.Connection(target, self.fetcher, self.settings, folder, auth)
         await connection.open(seconds)
         return connection
+
+    async def _sdk(self) -> Any:
+        """The module of connections, loaded once, in a thread that stops no one."""
+        if self._loaded is None:
+            self._loaded = await asyncio.to_thread(_load)
+        return self._loaded
 
     async def _bearer(self, actor: Actor, url: str) -> "httpx2.Auth | None":
         """What shows the organization's login at this address, if somebody allowed one."""
@@ -172,8 +179,8 @@ class Servers:
         return Bearer(self.db, self.ring, actor, url)
 
 
-def _sdk() -> Any:
-    """Our module that imports the SDK: 0.6 s that no start should pay, in a thread that stops no one."""
+def _load() -> Any:
+    """Our module that imports the SDK: 0.6 s that no start should pay."""
     from perdure.mcp import connection  # noqa: PLC0415
 
     return connection
