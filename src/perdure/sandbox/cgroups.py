@@ -28,6 +28,15 @@ class Groups:
     descriptors: tuple[int, ...] = ()
     folders: tuple[Path, ...] = field(default=())
 
+    def enter(self, pid: int, memory_bytes: int, processes: int) -> None:
+        """Put a process that must not hold the descriptors itself into the first slot's groups."""
+        values = {"memory_limit": memory_bytes, "processes_limit": processes}
+        for name, number in zip(self.names, self.descriptors, strict=False):
+            if name.startswith("procs"):
+                os.write(number, str(pid).encode())
+            elif name in values:
+                os.write(number, str(values[name]).encode())
+
     def close(self) -> None:
         """Remove the groups; what still runs in one keeps it."""
         for number in self.descriptors:
@@ -57,6 +66,8 @@ def _make(parts: list[tuple[Path, Mapping[str, str], Mapping[str, str]]], count:
     descriptors: list[int] = []
     folders: list[Path] = []
     try:
+        for parent, _, _ in parts:
+            _sweep(parent)
         for slot in range(count):
             for parent, writable, readable in parts:
                 folder = parent / f"perdure-{os.getpid()}-{token}-{slot}"
@@ -72,6 +83,14 @@ def _make(parts: list[tuple[Path, Mapping[str, str], Mapping[str, str]]], count:
         Groups(names, tuple(descriptors), tuple(folders)).close()
         raise
     return Groups(names, tuple(descriptors), tuple(folders))
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what servers left that were killed."""
+    for folder in parent.glob("perdure-*"):
+        if not Path(f"/proc/{folder.name.split('-')[1]}").exists():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _version_1() -> list[tuple[Path, Mapping[str, str], Mapping[str, str]]]:

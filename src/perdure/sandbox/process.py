@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class Process:
     child: subprocess.Popen[bytes]
     inner: int
     listener: socket.socket | None = None  # of its network, for the proxy
+    release: Callable[[], None] = lambda: None  # what is given back when it has ended
 
     def kill(self) -> None:
         """End it with everything in it, at once; waits for that."""
@@ -45,6 +46,7 @@ class Process:
                     os.kill(pid, signal.SIGKILL)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.child.wait(2)
+        self.release()
 
 
 def boot(
@@ -52,9 +54,13 @@ def boot(
     plan: Mapping[str, Any],
     names: Sequence[str],
     groups: Sequence[int],
+    enter: Callable[[int], None] = lambda _: None,
     seconds: float = BOOT_SECONDS,
 ) -> Process:
-    """Start a zygote and wait until it is ready; blocks. Raises `SandboxUnavailable`, saying why."""
+    """Start a zygote and wait until it is ready; blocks. Raises `SandboxUnavailable`, saying why.
+
+    `enter` is given its process before that has loaded anything.
+    """
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, telling = os.pipe()
     arguments = [
@@ -83,6 +89,7 @@ def boot(
         inner = _inner(told.read()) if command.tells_child else child.pid
     process = Process(ours, child, inner or child.pid)
     try:
+        enter(process.inner)
         ours.settimeout(seconds)
         socket.send_fds(ours, [json.dumps({"plan": plan, "group_names": list(names)}).encode()], list(groups))
         if plan.get("network"):  # comes before anything that is not ours has run
@@ -103,9 +110,18 @@ def _inner(told: bytes) -> int:
         return 0
 
 
+def _read(answer: bytes) -> dict[str, Any]:
+    """What it answered; code of tenants may have answered in its place."""
+    try:
+        told = json.loads(answer)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
 def _check(process: Process, answer: bytes) -> None:
     """Raise what went wrong, with what the process wrote to standard error."""
-    told: dict[str, Any] = json.loads(answer) if answer else {"failed": "it ended"}
+    told = _read(answer) if answer else {"failed": "it ended"}
     stderr = process.child.stderr
     if told.get("ready"):
         if stderr:
@@ -116,5 +132,5 @@ def _check(process: Process, answer: bytes) -> None:
     said = stderr.read(2000).decode(errors="replace").strip() if stderr else ""
     if stderr:
         stderr.close()
-    reason = said.splitlines()[-1] if said else told.get("failed")
+    reason = said.splitlines()[-1] if said else told.get("failed") or "it answered something else"
     raise SandboxUnavailable(f"The sandbox could not be started: {reason}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from perdure.sandbox import process
-from perdure.sandbox.base import Job, Outcome, SandboxUnavailable
+from perdure.sandbox import cgroups, process
+from perdure.sandbox.base import Job, MiB, Outcome, SandboxUnavailable
 from perdure.sandbox.call import Call
 from perdure.sandbox.outcome import outcome
 from perdure.sandbox.process import Command, Process
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 # Is given a socket that listens inside, for a proxy to answer on.
 Listen = Callable[[socket.socket], None]
 BUSY_PAUSES = (0.001,) * 1000
+# Of a zygote that loads what is not ours, with all its calls.
+MOST_MEMORY, MOST_PROCESSES = 2048 * MiB, 256
 GRACE = 5.0  # what a supervisor may be late before all of its zygote is given up
 
 
@@ -120,16 +122,29 @@ class Zygote:
             if self._closed:
                 raise SandboxUnavailable("The sandbox is closed.")
             if self._process is None:
-                groups = self._slots.groups
-                alive = await asyncio.to_thread(
-                    lambda: process.boot(self._command(), self._plan(), groups.names, groups.descriptors)
-                )
+                alive = await asyncio.to_thread(self._boot)
                 loop = asyncio.get_running_loop()
                 loop.add_reader(alive.control.fileno(), self._lost, alive)  # it never says anything again
                 self._process = alive
                 if alive.listener:
                     self._listen(alive.listener)
             return self._process
+
+    def _boot(self) -> Process:
+        """Start it; blocks. One that loads what is not ours gets no control groups, but is in one itself."""
+        plan, groups = self._plan(), self._slots.groups
+        if not plan.get("filtered"):
+            return process.boot(self._command(), plan, groups.names, groups.descriptors)
+        own = cgroups.make(1)
+        try:
+            alive = process.boot(
+                self._command(), plan, (), (), lambda pid: own.enter(pid, MOST_MEMORY, MOST_PROCESSES)
+            )
+        except BaseException:
+            own.close()
+            raise
+        alive.release = own.close
+        return alive
 
     def _lost(self, dead: Process) -> None:
         """A zygote ended, or is given up: its calls end, the next one starts another."""
