@@ -30,6 +30,29 @@ def test_its_value_and_what_it_printed_come_back(make_tool, ask):
     assert returned.tool_returns[0].stdout == ["adding\n"]
 
 
+GREET = '''
+import typing
+
+def greet(name: str, title: str | None, *, of: typing.Optional[str], mark: str = "!") -> str:
+    """Greet somebody.
+
+    Args:
+        name: Who.
+        title: How they are called.
+        of: Where they are from.
+        mark: How it ends.
+    """
+    return f"{title} {name} of {of}{mark}"
+'''
+
+
+def test_what_may_be_none_and_has_no_default_is_none_where_a_model_leaves_it_out(make_tool, ask):
+    tool = make_tool(GREET)
+    assert tool.json_schema["parameters"]["required"] == ["name"]
+    assert ask(tool, {"name": "Ada"}).tool_return == "None Ada of None!"
+    assert ask(tool, {"name": "Ada", "title": "Dr", "of": "London"}).tool_return == "Dr Ada of London!"
+
+
 def broken(city: str) -> str:
     """Break.
 

@@ -73,7 +73,8 @@ class CustomTools:
         made = self._job(actor, code, source, shared, {**_facts(ctx, code), **own})
         job, token = self._with_client(actor, made, source, ctx)
         given = {"agent_state": state, "agent_id": ctx and ctx.agent_id}
-        job = replace(job, arguments={**arguments, **{name: given[name] for name in filled}})
+        left_out = dict.fromkeys(source.nullable)
+        job = replace(job, arguments={**left_out, **arguments, **{name: given[name] for name in filled}})
         outcome = await self.sandbox.run(job)
         changed: Mapping[str, str] = {}
         if state is not None and outcome.status == "success":

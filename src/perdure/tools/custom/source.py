@@ -23,10 +23,14 @@ JSON_NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A function, which of its parameters the server fills, and what must be there before it runs."""
+    """A function, which of its parameters the server fills, and what must be there before it runs.
+
+    `nullable` ones have no default and take None: that is what they get where a model leaves them out.
+    """
 
     function: str
     injected: frozenset[str] = frozenset()
+    nullable: frozenset[str] = frozenset()
     prelude: str = ""
     calls_server: bool = False
 
@@ -45,16 +49,45 @@ def read_source(source: str, name: str, language: str) -> Source:
         function = tool_function(module, name)
     except NoSchema:
         function = tool_function(module)
-    parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    signature = function.args
+    parameters = [*signature.posonlyargs, *signature.args, *signature.kwonlyargs]
     injected = frozenset(each.arg for each in parameters if each.arg in INJECTED)
     uses_client = _uses_client(source)
     converts = any(not _is_json(each.annotation) for each in parameters if each.arg not in injected)
     return Source(
         function.name,
         injected,
+        frozenset(each.arg for each in _without_default(signature) if _takes_none(each.annotation)),
         _prelude(calls="agent_state" in injected or converts, client=uses_client),
         uses_client or API_KEY in source,
     )
+
+
+def _without_default(signature: ast.arguments) -> list[ast.arg]:
+    positional = [*signature.posonlyargs, *signature.args]
+    named = zip(signature.kwonlyargs, signature.kw_defaults, strict=True)
+    bare = [each for each, default in named if default is None]
+    return positional[: len(positional) - len(signature.defaults)] + bare
+
+
+def _takes_none(hint: ast.expr | None) -> bool:
+    """Whether a hint says that None will do."""
+    match hint:
+        case ast.Constant(value=None):
+            return True
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return _takes_none(left) or _takes_none(right)
+        case ast.Subscript(value=value, slice=ast.Tuple(elts=choices)) if _last_name(value) == "Union":
+            return any(map(_takes_none, choices))
+        case ast.Subscript(value=value):
+            return _last_name(value) == "Optional"
+        case _:
+            return False
+
+
+def _last_name(node: ast.expr) -> str:
+    """`Optional` of `typing.Optional`."""
+    return ast.unparse(node).rpartition(".")[2]
 
 
 def _prelude(*, calls: bool, client: bool) -> str:
