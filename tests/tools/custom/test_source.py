@@ -1,0 +1,61 @@
+"""What a source says about its call, read without running it."""
+
+import pytest
+
+from perdure.tools.custom.source import read_source
+from perdure.tools.derive import NoSchema
+
+CLIENTS = {
+    "def f():\n    return client.agents": True,
+    "def f():\n    def g():\n        return client\n    return g()": True,
+    "x = client\ndef f():\n    return x": True,
+    "def f():\n    return [client for _ in range(3)]": True,
+    "def f(client):\n    return client.agents": False,
+    "def f():\n    client = 1\n    return client": False,
+    "from boto3 import client\ndef f():\n    return client('s3')": False,
+    "client = None\ndef f():\n    return client": False,
+    "def f():\n    return 'client'": False,
+    "class client:\n    pass\ndef f():\n    return client()": False,
+}
+
+
+@pytest.mark.parametrize(("source", "uses"), CLIENTS.items())
+def test_a_client_is_there_for_a_source_that_takes_it_from_nowhere_else(source, uses):
+    read = read_source(source, "f", "python")
+    assert read.calls_server is uses
+    assert ("client = " in read.prelude) is uses
+
+
+PLAIN = ("a: str", "a: list[int]", "a: dict[str, list[float]]", "a: str | None = None", "a=1", "a: 'Any' = 1")
+RICH = ("a: date", "a: list[Order]", "a: Optional[Size]", "*, a: set[int]", "a: 'Order'", "a: datetime.date")
+
+
+@pytest.mark.parametrize("parameters", PLAIN[:-1])
+def test_plain_hints_cost_nothing(parameters):
+    assert read_source(f"def f({parameters}): pass", "f", "python").prelude == ""
+
+
+@pytest.mark.parametrize("parameters", RICH)
+def test_other_hints_bring_what_makes_their_values(parameters):
+    assert "__call__" in read_source(f"def f({parameters}): pass", "f", "python").prelude
+
+
+def test_what_the_server_fills_is_known():
+    source = "def f(a, agent_state: 'AgentState', *, agent_id=None): pass"
+    assert read_source(source, "f", "python").injected == {"agent_state", "agent_id"}
+
+
+def test_a_schema_of_another_name_calls_the_function_there_is():
+    source = "def helper(): pass\ndef real():\n    return helper()"
+    assert read_source(source, "other", "python").function == "real"
+    assert read_source(source, "helper", "python").function == "helper"
+
+
+def test_a_source_without_a_function_is_told():
+    with pytest.raises(NoSchema, match="no function"):
+        read_source("x = 1", "f", "python")
+
+
+def test_typescript_is_not_read():
+    assert read_source("export function f() {}", "f", "typescript").function == "f"
+    assert read_source("process.env.LETTA_API_KEY", "f", "typescript").calls_server
