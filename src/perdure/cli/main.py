@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import perdure
-from perdure.cli import database, keys
+from perdure.cli import database, keys, tools
 from perdure.kit.errors import PerdureError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(database.app, name="db")
+app.add_typer(tools.app, name="tools")
 
 
 def run() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.tools.test_dispatch import row
 
 from perdure.content.parts import ToolCall
+from perdure.tenancy.actor import Actor
 from perdure.tools.base import ToolContext
 from perdure.tools.send_message import send_message
 

@@ -45,10 +45,12 @@ def test_what_the_server_fills_is_known():
     assert read_source(source, "f", "python").injected == {"agent_state", "agent_id"}
 
 
-def test_a_schema_of_another_name_calls_the_function_there_is():
+def test_without_a_name_it_is_the_function_that_a_schema_would_be_of():
     source = "def helper(): pass\ndef real():\n    return helper()"
-    assert read_source(source, "other", "python").function == "real"
+    assert read_source(source, "", "python").function == "real"
     assert read_source(source, "helper", "python").function == "helper"
+    with pytest.raises(NoSchema, match="no function other"):
+        read_source(source, "other", "python")
 
 
 def test_a_source_without_a_function_is_told():

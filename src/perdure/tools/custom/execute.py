@@ -9,15 +9,14 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from perdure.db import Database
-from perdure.sandbox.base import Job, Limits, Network, Requirements, Sandbox
+from perdure.sandbox.base import Job, Limits, Sandbox
 from perdure.tenancy import run_tokens
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
 from perdure.tools.base import Returned, ToolContext, ToolFailed
-from perdure.tools.custom.job import Code, language_of, layered, requirements_of, returned
+from perdure.tools.custom.job import Code, job_of, language_of, layered, requirements_of, returned
 from perdure.tools.custom.redact import Redact
 from perdure.tools.custom.source import API_KEY, Source, read_source
-from perdure.tools.limits import hosts_of, limits_of, wishes_of
 from perdure.tools.sandboxes.store import VARIABLES, Sandboxed, sandboxed
 from perdure.tools.settings import ToolSettings
 from perdure.tools.store import ToolRow
@@ -70,7 +69,15 @@ class CustomTools:
             self.db.read(sandboxed, actor, self._type), _secrets(ctx), _state(told)
         )
         own = layered([self._opened(actor, shared), secrets, variables or {}])
-        made = self._job(actor, code, source, shared, {**_facts(ctx, code), **own})
+        made = job_of(
+            code,
+            source,
+            actor.organization_id,
+            {**_facts(ctx, code), **own},
+            self.limits,
+            self.settings,
+            shared.config,
+        )
         job, token = self._with_client(actor, made, source, ctx)
         given = {"agent_state": state, "agent_id": ctx and ctx.agent_id}
         left_out = dict.fromkeys(source.nullable)
@@ -86,28 +93,6 @@ class CustomTools:
     def _type(self) -> str:
         """Whose configuration counts: every sandbox of this machine is a local one."""
         return self.sandbox.name if self.sandbox.name in REMOTE else "local"
-
-    def _job(
-        self, actor: Actor, code: Code, source: Source, shared: Sandboxed, env: Mapping[str, str]
-    ) -> Job:
-        organization = wishes_of(shared.config, "your organization's sandbox configuration")
-        tool = wishes_of(code.metadata, f"the tool {code.name}")
-        common = requirements_of(shared.config)
-        if code.language == "python":
-            requirements = Requirements((*common.pip, *code.requirements.pip))
-        else:
-            requirements = Requirements((), (*common.npm, *code.requirements.npm))
-        return Job(
-            code.source,
-            actor.organization_id,
-            source.function,
-            prelude=source.prelude,
-            language=code.language,
-            env=env,
-            limits=limits_of(self.limits, self.settings, organization, tool),
-            network=Network(hosts_of(self.settings, organization, tool)),
-            requirements=requirements,
-        )
 
     def _with_client(
         self, actor: Actor, job: Job, source: Source, ctx: ToolContext | None

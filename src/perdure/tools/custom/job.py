@@ -5,11 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from perdure.sandbox.base import Language, Outcome, Requirements
+from perdure.sandbox.base import Job, Language, Limits, Network, Outcome, Requirements
 from perdure.tools.base import Returned, ToolFailed
 from perdure.tools.custom.redact import Redact, redacted
+from perdure.tools.custom.source import Source
 from perdure.tools.dispatch import MAX_ERROR_CHARS
+from perdure.tools.limits import hosts_of, limits_of, wishes_of
 from perdure.tools.requirements import Kind, requirement_line
+from perdure.tools.settings import ToolSettings
 
 LANGUAGES: Mapping[str, Language] = {"typescript": "typescript", "javascript": "javascript"}
 UNREACHABLE = re.compile(
@@ -56,6 +59,36 @@ def _lines_of(kind: Kind, packages: Iterable[Any] | None) -> Iterator[str]:
             )
         except ValueError as error:
             raise ToolFailed(f"A requirement is not right: {error}.") from error
+
+
+def job_of(
+    code: Code,
+    source: Source,
+    organization_id: str,
+    env: Mapping[str, str],
+    limits: Limits,
+    settings: ToolSettings,
+    shared: Mapping[str, Any],
+) -> Job:
+    """The job of a call, but for its arguments; `shared` is the organization's configuration."""
+    organization = wishes_of(shared, "your organization's sandbox configuration")
+    tool = wishes_of(code.metadata, f"the tool {code.name}")
+    common = requirements_of(shared)
+    if code.language == "python":
+        requirements = Requirements((*common.pip, *code.requirements.pip))
+    else:
+        requirements = Requirements((), (*common.npm, *code.requirements.npm))
+    return Job(
+        code.source,
+        organization_id,
+        source.function,
+        prelude=source.prelude,
+        language=code.language,
+        env=env,
+        limits=limits_of(limits, settings, organization, tool),
+        network=Network(hosts_of(settings, organization, tool)),
+        requirements=requirements,
+    )
 
 
 def returned(name: str, outcome: Outcome, redact: Redact, *, network: bool) -> Returned:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
-from perdure.tools.derive import INJECTED, NoSchema
+from perdure.tools.derive import INJECTED
 from perdure.tools.derive.choose import tool_function
 from perdure.tools.derive.module import read_module
 
@@ -37,18 +37,14 @@ class Source:
 
 @lru_cache(maxsize=128)
 def read_source(source: str, name: str, language: str) -> Source:
-    """How the tool `name` of a source is called; raises `NoSchema` where there is no function.
+    """How the tool `name` of a source is called; without a name, the one that a schema would be derived from.
 
-    A stored schema may have another name than the function: then it is the one that a schema would be
-    derived from.
+    Raises `NoSchema` where there is no such function.
     """
     if language != "python":
         return Source(name, calls_server=API_KEY in source)
     module = read_module(source)
-    try:
-        function = tool_function(module, name)
-    except NoSchema:
-        function = tool_function(module)
+    function = tool_function(module, name or None)
     signature = function.args
     parameters = [*signature.posonlyargs, *signature.args, *signature.kwonlyargs]
     injected = frozenset(each.arg for each in parameters if each.arg in INJECTED)
