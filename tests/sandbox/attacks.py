@@ -255,7 +255,7 @@ NETWORK = [
         """
 def attack(world):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        return one.sendto(b'x', ('127.0.0.1', world['port']))
+        one.sendto(b'x', ('127.0.0.1', world['port']))
 """,
     ),
     Attack(

@@ -1,4 +1,4 @@
-"""Runs all attacks in one sandbox, as a process of its own: `python conformance.py BACKEND`; prints JSON."""
+"""Runs all attacks in one sandbox, as a process of its own, prints JSON: `conformance.py BACKEND KIND`."""
 
 import argparse
 import asyncio
@@ -13,23 +13,42 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.sandbox.attacks import ATTACKS, COMMON, Attack
+from tests.sandbox.packages import make_wheel
 
-from perdure.sandbox.base import Job, Outcome
+from perdure.sandbox.base import Job, Network, Outcome, Requirements
 from perdure.sandbox.chosen import ChosenSandbox
 from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.surroundings import Surroundings
 from perdure.sandbox.zygote import Zygote
 
 Told = dict[str, object]
+Kind = dict[str, object]
+# What jobs may have beside plain Python, which must not help an attack.
+KINDS: dict[str, Kind] = {
+    "plain": {},
+    "packages": {"requirements": Requirements(("words",))},
+    "network": {"network": Network(("*",))},
+    "packages and network": {"requirements": Requirements(("words",)), "network": Network(("*",))},
+}
 
 
-async def main(backend: str, only: Sequence[str]) -> None:
+def main(backend: str, kind: str, only: Sequence[str]) -> None:
     logging.basicConfig(level=logging.ERROR)
-    opened = ChosenSandbox(SandboxSettings(mode=backend))
+    with tempfile.TemporaryDirectory(prefix="packages-") as folder:
+        Path(folder).chmod(0o755)
+        make_wheel(Path(folder) / "wheels", "words", "1.0", {"words.py": ""})
+        told = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1", "HOME": folder}
+        opened = ChosenSandbox(SandboxSettings(mode=backend), Surroundings(Path(folder) / "built", told))
+        asyncio.run(_try_all(opened, KINDS[kind], only))
+
+
+async def _try_all(opened: ChosenSandbox, kind: Kind, only: Sequence[str]) -> None:
     try:
         zygote = (await opened.choose()).zygote
-        with _world() as world:
+        with _world(kind) as world:
             for attack in [attack for attack in ATTACKS if not only or attack.name in only]:
                 begun = time.monotonic()
                 breach = await _tried(opened, zygote, attack, world)
@@ -90,14 +109,19 @@ def _job(attack: Attack, code: str, world: "World") -> Job:
         arguments={"world": world.told},
         limits=attack.limits,
         keep=attack.keep,
+        **world.kind,
     )
 
 
 class World:
     """What there is to be had, and to be left alone."""
 
-    def __init__(self, folder: Path, victim: subprocess.Popen[bytes], told: Told):
+    def __init__(
+        self, folder: Path, victim: subprocess.Popen[bytes], told: Told, kind: Kind, mailbox: socket.socket
+    ):
         self.told = told
+        self.kind: Any = kind
+        self._mailbox = mailbox
         self._victim = victim
         self._folder = folder
         self._database = folder / "perdure.db"
@@ -110,6 +134,8 @@ class World:
 
     def changed(self) -> str | None:
         """What an attack did to it."""
+        with contextlib.suppress(BlockingIOError):
+            return f"a datagram arrived: {self._mailbox.recv(100)!r}"
         if self._state() != self._before:
             return "the server's files were changed"
         if self._victim.poll() is not None or _state_of(self._victim.pid) in "TZ":
@@ -130,7 +156,7 @@ def _command_lines() -> Iterator[tuple[int, str]]:
 
 
 @contextlib.contextmanager
-def _world() -> Iterator[World]:
+def _world(kind: Kind) -> Iterator[World]:
     marker = f"perdure-marker-{os.getpid()}"
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=marker)))
@@ -139,6 +165,9 @@ def _world() -> Iterator[World]:
             (folder / name).write_text("a secret of the server")
             (folder / name).chmod(0o666)
         tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        mailbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        mailbox.bind(tcp.getsockname())
+        mailbox.setblocking(False)
         unix = stack.enter_context(socket.socket(socket.AF_UNIX))
         unix.bind(str(folder / "socket"))
         (folder / "socket").chmod(0o777)
@@ -164,12 +193,13 @@ def _world() -> Iterator[World]:
             "secret": os.environ["PERDURE_API_KEY"],
             "scratch": "/tmp",
         }
-        yield World(folder, victim, told)
+        yield World(folder, victim, told, kind, mailbox)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("backend")
+    parser.add_argument("kind", choices=list(KINDS))
     parser.add_argument("only", nargs="*", help="names of attacks")
     options = parser.parse_args()
-    asyncio.run(main(options.backend, options.only))
+    main(options.backend, options.kind, options.only)

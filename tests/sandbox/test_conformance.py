@@ -44,14 +44,17 @@ HARMLESS = (
     "the system call seccomp",
 )
 COMBINATIONS = [
-    (backend, user) for backend in ("bubblewrap", "landlock") for user in ("root", "ordinary user")
+    *((backend, "root", "plain") for backend in ("bubblewrap", "landlock")),
+    *((backend, "ordinary user", "plain") for backend in ("bubblewrap", "landlock")),
+    ("bubblewrap", "ordinary user", "packages and network"),
+    ("landlock", "ordinary user", "packages"),
 ]
 
 
 @cache
-def started(backend: str, user: str, *only: str) -> subprocess.Popen[str]:
+def started(backend: str, user: str, kind: str, *only: str) -> subprocess.Popen[str]:
     """A process that tries all attacks, or only some."""
-    command = [sys.executable, str(Path(__file__).with_name("conformance.py")), backend, *only]
+    command = [sys.executable, str(Path(__file__).with_name("conformance.py")), backend, kind, *only]
     if user != "root" and IS_ROOT:
         hidden = json.dumps([str(path) for path in (Path(sys.base_prefix), ROOT, Path(sys.prefix))])
         command = [str(base_python()), "-I", "-S", launch.__file__, str(ORDINARY), hidden, *command]
@@ -66,37 +69,36 @@ def started(backend: str, user: str, *only: str) -> subprocess.Popen[str]:
 
 
 @cache
-def tried(backend: str, user: str) -> dict[str, str | None] | str:
+def tried(backend: str, user: str, kind: str) -> dict[str, str | None] | str:
     """What each attack breached; or why the sandbox could not be started."""
     for combination in COMBINATIONS:  # side by side: they wait most of the time
-        if not _reason(*combination):
+        if (combination[2] == "plain") == (kind == "plain") and not _reason(*combination):
             started(*combination)
-    out, err = started(backend, user).communicate(timeout=240)
-    if started(backend, user).returncode:
+    out, err = started(backend, user, kind).communicate(timeout=240)
+    if started(backend, user, kind).returncode:
         return err[-2000:]
     return {line["name"]: line["breach"] for line in map(json.loads, out.splitlines())}
 
 
-def _reason(backend: str, user: str) -> str | None:
+def _reason(backend: str, user: str, _: str) -> str | None:
     """Why a combination cannot be tried."""
     return missing(backend) or ("not run as root" if user == "root" and not IS_ROOT else None)
 
 
 PARAMETERS = [
     pytest.param(
-        backend,
-        user,
-        id=f"{backend} as {user}",
-        marks=pytest.mark.skipif(bool(_reason(backend, user)), reason=_reason(backend, user) or ""),
+        *one,
+        id=f"{one[0]} as {one[1]}, {one[2]}",
+        marks=pytest.mark.skipif(bool(_reason(*one)), reason=_reason(*one) or ""),
     )
-    for backend, user in COMBINATIONS
+    for one in COMBINATIONS
 ]
 
 
 @pytest.mark.parametrize("attack", [attack.name for attack in ATTACKS])
-@pytest.mark.parametrize(("backend", "user"), PARAMETERS)
-def test_the_sandbox_holds(backend: str, user: str, attack: str):
-    found = tried(backend, user)
+@pytest.mark.parametrize(("backend", "user", "kind"), PARAMETERS)
+def test_the_sandbox_holds(backend: str, user: str, kind: str, attack: str):
+    found = tried(backend, user, kind)
     if isinstance(found, str):
         pytest.skip(f"{backend} cannot be started here as {user}: {found}")
     assert found[attack] is None
@@ -108,8 +110,7 @@ def test_at_least_one_sandbox_runs_here():
 
 @pytest.mark.skipif(bool(missing("unsafe-local")), reason="no Linux")
 def test_the_same_attacks_succeed_where_there_is_no_sandbox():
-    out, err = started("unsafe-local", "root" if IS_ROOT else "ordinary user", *HARMLESS).communicate(
-        timeout=60
-    )
+    user = "root" if IS_ROOT else "ordinary user"
+    out, err = started("unsafe-local", user, "plain", *HARMLESS).communicate(timeout=60)
     breaches = {line["name"]: line["breach"] for line in map(json.loads, out.splitlines())}
     assert [name for name in HARMLESS if not breaches.get(name)] == [], err

@@ -51,7 +51,8 @@ def _bubblewrap(binary: str, user: int) -> Backend:
             lambda: bubblewrap.command(binary, inside, user), lambda: bubblewrap.plan(inside), slots, listen
         )
 
-    return Backend("bubblewrap", make, networks=True, confines_zygotes=True, mounts=True)
+    confines = landlock_guest.version() > 0  # which keeps calls apart where they share their namespaces
+    return Backend("bubblewrap", make, networks=True, confines_zygotes=confines, mounts=True)
 
 
 def landlocked(settings: SandboxSettings) -> Backend:
@@ -66,7 +67,9 @@ def landlocked(settings: SandboxSettings) -> Backend:
             listen,
         )
 
-    return Backend("landlock", make, ground.close)
+    # Before that, a zygote could send signals to those of others, for all are the same user's.
+    confines = landlock_guest.version() >= landlock_guest.SIGNALS_SINCE
+    return Backend("landlock", make, ground.close, confines_zygotes=confines)
 
 
 def unsafe() -> Backend:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from perdure.sandbox.guest import landlock
 from perdure.sandbox.inside import GUEST, Inside
 from perdure.sandbox.privileges import launcher
 from perdure.sandbox.process import Command
@@ -80,9 +81,14 @@ def _mounts(inside: Inside) -> list[str]:
 
 def plan(inside: Inside) -> dict[str, object]:
     """What its guest is told."""
+    prefix = [str(path) for path in _of_python(inside)]
     return {
         "namespaces": inside.trusted,
         "filtered": not inside.trusted,
+        "hidden": True,
+        # Calls that share their namespaces are kept apart by Landlock.
+        "landlock": 0 if inside.trusted else landlock.version(),
+        "readable": ["/usr", "/etc", *_SYSTEM, *prefix, PACKAGES, "/sandbox"],
         "network": inside.network and not inside.trusted,
         "paths": [PACKAGES, *inside.paths],
         "preload": list(inside.preload),

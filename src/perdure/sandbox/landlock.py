@@ -61,6 +61,7 @@ def plan(inside: Inside, ground: Ground, concurrency: int) -> dict[str, object]:
     return unconfined(inside, packages, ground) | {
         "unconfined": False,
         "landlock": landlock.version(),
+        "filtered": not inside.trusted,
         "readable": readable,
         "other_processes": others + concurrency * SPARE_PROCESSES,
     }

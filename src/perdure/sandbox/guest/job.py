@@ -84,18 +84,31 @@ def _confine(plan: Plan, call: Call, folder: str) -> None:
     linux.drop_capabilities()
     linux.no_new_privileges()
     if plan.landlock:
-        landlock.restrict(plan.readable, (*_DEVICES, folder), plan.landlock)
-    if not plan.filtered:
-        code = seccomp.program(_rules(plan, call), os.uname().machine)
-        seccomp.install(code)
-
-
-def _rules(plan: Plan, call: Call) -> list[seccomp.Rule]:
-    if not plan.landlock:
-        internet = (seccomp.AF_INET, seccomp.AF_INET6) if call.network else ()
-        return seccomp.rules(sockets=(seccomp.AF_UNIX, *internet))
+        landlock.restrict(plan.readable, (*_DEVICES, folder), plan.landlock, tcp=plan.network)
     leader = 0 if plan.landlock >= landlock.SIGNALS_SINCE else os.getpid()
-    return seccomp.rules(sockets=(), files_by_path=False, signal_only=leader)
+    filter_calls(plan, network=call.network or plan.network, leader=leader)
+
+
+def confine_all(plan: Plan) -> None:
+    """Give up, for the zygote and all its calls, what none of them needs: what it loads is not trusted.
+
+    Each call gives up more. Where namespaces hide everything, files are not restricted here.
+    """
+    linux.drop_capabilities()
+    linux.no_new_privileges()
+    if plan.landlock and not plan.hidden:
+        landlock.restrict((*plan.readable, "/proc"), (*_DEVICES, plan.scratch), plan.landlock)
+    filter_calls(plan, network=plan.network)
+
+
+def filter_calls(plan: Plan, *, network: bool, leader: int = 0) -> None:
+    """Install the filter of system calls. `leader` is the one that may be signalled, where that counts."""
+    internet = (seccomp.AF_INET, seccomp.AF_INET6) if network else ()
+    if plan.landlock:
+        rules = seccomp.rules(sockets=internet, files_by_path=False, signal_only=leader)
+    else:
+        rules = seccomp.rules(sockets=(seccomp.AF_UNIX, *internet))
+    seccomp.install(seccomp.program(rules, os.uname().machine))
 
 
 def _write(name: str, content: bytes) -> None:

@@ -30,10 +30,10 @@ def version() -> int:
     return max(0, libc.syscall(_CREATE, None, ctypes.c_size_t(0), 1))
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str], abi: int) -> None:
-    """Reach no file but these, no TCP, and no process outside; needs `no_new_privileges`."""
+def restrict(readable: Iterable[str], writable: Iterable[str], abi: int, *, tcp: bool = False) -> None:
+    """Reach no file but these, no process outside, and no TCP unless told; needs `no_new_privileges`."""
     handled = _ALL_BY_ABI[max(known for known in _ALL_BY_ABI if known <= abi)]
-    rules = _Ruleset(handled, _NETWORK if abi >= 4 else 0, _SCOPES if abi >= SIGNALS_SINCE else 0)
+    rules = _Ruleset(handled, _NETWORK if abi >= 4 and not tcp else 0, _SCOPES if abi >= SIGNALS_SINCE else 0)
     size = 8 if abi < 4 else 16 if abi < SIGNALS_SINCE else 24
     ruleset = syscall(_CREATE, ctypes.byref(rules), ctypes.c_size_t(size), 0)
     try:

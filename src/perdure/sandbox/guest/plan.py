@@ -10,10 +10,10 @@ class Plan:
     """How jobs are confined, the same for all calls of a zygote.
 
     namespaces: each call gets fresh ones. landlock: its version, where files are protected by it instead.
-    filtered: the filter of system calls is on already, in the zygote itself. readable: what Landlock
-    lets jobs read. scratch: where the folders of calls are made when there are no namespaces.
-    unconfined: no protection at all. network: all calls share one that has nothing but the proxy.
-    other_processes: how many processes the user has beside those of the call.
+    filtered: the zygote itself is confined, before it loads anything. hidden: there are namespaces around
+    it. readable: what Landlock lets jobs read. scratch: where the folders of calls are made when there are
+    no namespaces. unconfined: no protection at all. network: all calls share one that has nothing but the
+    proxy. other_processes: how many processes the user has beside those of the call.
     """
 
     namespaces: bool = True
@@ -22,6 +22,7 @@ class Plan:
     readable: tuple[str, ...] = ()
     scratch: str = "/tmp"
     unconfined: bool = False
+    hidden: bool = False
     network: bool = False
     other_processes: int = 0
     paths: tuple[str, ...] = ()

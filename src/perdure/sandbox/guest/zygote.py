@@ -14,7 +14,7 @@ import socket
 import sys
 from typing import Any
 
-from . import job, linux, loopback, seccomp
+from . import job, loopback
 from .plan import Call, Limits, Plan
 from .supervise import isolate, supervise
 
@@ -45,9 +45,7 @@ class Zygote:
         if self._plan.network:
             _hand_over(self._control, loopback.listen())
         if self._plan.filtered:
-            linux.drop_capabilities()
-            linux.no_new_privileges()
-            seccomp.install(seccomp.program(self._rules(), os.uname().machine))
+            job.confine_all(self._plan)
         for name in self._plan.preload:
             try:
                 importlib.import_module(name)
@@ -86,10 +84,6 @@ class Zygote:
         except BaseException as error:  # noqa: BLE001 - the border of the process
             life.send(json.dumps(job.describe(error)).encode())
         os._exit(1)
-
-    def _rules(self) -> list[seccomp.Rule]:
-        internet = (seccomp.AF_INET, seccomp.AF_INET6) if self._plan.network else ()
-        return seccomp.rules(sockets=(seccomp.AF_UNIX, *internet))
 
     def _read(self, told: dict[str, Any]) -> Call:
         number: int = told["slot"]
