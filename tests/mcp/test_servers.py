@@ -1,7 +1,10 @@
 """Servers through the official client: added, changed, refreshed, deleted; secrets are never shown."""
 
+import time
+
 import pytest
 from letta_client import BadRequestError, ConflictError, NotFoundError, UnprocessableEntityError
+from mcp.server.mcpserver import Context, MCPServer
 from tests.mcp.remote import running, toolbox
 
 
@@ -166,6 +169,31 @@ def test_a_server_that_changed_since_is_shown_as_drifted(client, register, remot
     assert drift == {"added": ["brand_new"], "updated": [], "deleted": ["slow"]}
     client.mcp_servers.refresh(server.id)
     assert client.mcp_servers.retrieve(server.id).health["drift"] is None
+
+
+def test_a_server_tells_that_its_tools_changed(client, register, tools_of):
+    def changing(calls: list) -> MCPServer:
+        server = toolbox(calls)
+
+        @server.tool(structured_output=False)
+        async def change(ctx: Context) -> str:
+            """Lose a tool."""
+            server.remove_tool("slow")
+            await ctx.session.send_tool_list_changed()
+            return "changed"
+
+        return server
+
+    with running(changing, older=True) as remote:
+        server = register(remote.url)
+        change = tools_of(server)["change"]
+        assert client.mcp_servers.tools.run(change.id, mcp_server_id=server.id).func_return == "changed"
+        end = time.monotonic() + 10
+        while not (drift := client.mcp_servers.retrieve(server.id).health["drift"]):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        assert drift == {"added": [], "updated": [], "deleted": ["slow"]}
+        assert "slow" in tools_of(server)
 
 
 def test_tools_of_one_name_do_not_overwrite_each_other(client, http, register, tools_of):

@@ -2,14 +2,20 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import httpx2
 from mcp.client.client import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED, INVALID_REQUEST, REQUEST_TIMEOUT, Implementation
+from mcp_types import (
+    CONNECTION_CLOSED,
+    INVALID_REQUEST,
+    REQUEST_TIMEOUT,
+    Implementation,
+    ToolListChangedNotification,
+)
 
 import perdure
 from perdure.kit.errors import PerdureError
@@ -51,6 +57,8 @@ class Connection:
     ):
         self.target = target
         self.listed: list[RemoteTool] = []
+        self.when_changed: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._changes: asyncio.Task[None] | None = None
         self._settings = settings
         self._complaints = Complaints()
         self._transports = Transports(fetcher, settings, folder, auth, self._complaints, self._over)
@@ -85,6 +93,8 @@ class Connection:
     async def close(self) -> None:
         """End the session, politely for some seconds."""
         self._stop.set()
+        if self._changes:
+            self._changes.cancel()
         if self._task is None:
             return
         if self._client is None:
@@ -147,6 +157,7 @@ class Connection:
                 self._transports.open(self.target),
                 client_info=Implementation(name="perdure", version=perdure.__version__),
                 cache=None,
+                message_handler=self._heard,
                 read_timeout_seconds=self._settings.connect_seconds,
             )
             async with client:
@@ -155,6 +166,13 @@ class Connection:
                 await self._stop.wait()
         except Exception as error:  # noqa: BLE001 - whatever the SDK raises is told to those who wait
             self._fault = self._fault or _innermost(error)
+
+    async def _heard(self, message: object) -> None:
+        """A message that answers nothing: of interest is that the tools have changed."""
+        news = isinstance(message, ToolListChangedNotification)
+        if news and self.when_changed and (self._changes is None or self._changes.done()):
+            name = f"mcp {self.target.name} changed"
+            self._changes = asyncio.create_task(self.when_changed(), name=name)
 
     def _over(self, error: Exception | None) -> None:
         """The server says no more, or a message to it could not be sent: the session is of no use."""

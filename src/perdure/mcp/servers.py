@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 
 from perdure.db import Database
-from perdure.kit.errors import PerdureError
 from perdure.kit.outbound import Fetcher
 from perdure.mcp import grants, registered, store
 from perdure.mcp.errors import McpError, McpUnreachable
@@ -140,16 +139,25 @@ class Servers:
         """A new session, and what is learned by opening it: how the server is, how its tools differ."""
         try:
             connection = await self._open(actor, target, self.settings.connect_seconds)
+            connection.when_changed = lambda: self._compare(actor, server, connection)
             try:
                 await connection.list_tools()
             except BaseException:
                 await connection.close()
                 raise
-        except PerdureError as error:
+        except McpError as error:
             await self.db.write(store.note_failed, server.id, error.detail)
-            raise error if isinstance(error, McpError) else McpUnreachable(error.detail) from error
+            raise
         await self.db.write(registered.note_listing, actor, server.id, connection.listed)
         return connection
+
+    async def _compare(self, actor: Actor, server: ServerRow, connection: "Connection") -> None:
+        """The server says that its tools have changed: note how they differ from ours now."""
+        try:
+            await connection.list_tools()
+        except McpError:
+            return  # a session that ends meanwhile; the next one compares, too
+        await self.db.write(registered.note_listing, actor, server.id, connection.listed)
 
     async def _open(
         self, actor: Actor, target: Target, seconds: float, auth: "httpx2.Auth | None" = None
