@@ -60,7 +60,7 @@ class LiveServer:
         self.ask(self.app.state.sender.worker.take_over())
 
     def tasks(self) -> list[str]:
-        """The names of what the server's loop has in hand."""
+        """What the server's loop has in hand: the names of its tasks, or of what they run."""
         return asyncio.run_coroutine_threadsafe(_task_names(), self.loop).result(PATIENCE)
 
     async def _crash(self, run_id: str) -> None:
@@ -75,7 +75,13 @@ def _scalar(conn: Connection, query: Select[Any]) -> str:
 
 
 async def _task_names() -> list[str]:
-    return sorted(task.get_name() for task in asyncio.all_tasks())
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    return sorted(_name_of(task) for task in others)
+
+
+def _name_of(task: asyncio.Task[Any]) -> str:
+    name = task.get_name()
+    return getattr(task.get_coro(), "__qualname__", name) if name.startswith("Task-") else name
 
 
 def _orphan(conn: Connection, run_id: str) -> None:
