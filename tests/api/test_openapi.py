@@ -117,6 +117,7 @@ OURS = {
     "POST /openai/v1/responses": "the same as under /v1",
     "POST /v1/agents/{}/messages/repair": "stores what a broken history lacks",
     "POST /v1/responses": "OpenAI's newer way to ask",
+    "POST /v1/tools/call": "what programs of `run_code_with_tools` call their agent's tools by",
 }
 
 

@@ -45,7 +45,24 @@ def mcp(client: Letta, stack: ExitStack) -> Kind:
     return Kind("echo", "add", lambda text: {"text": text}, {"a": 1, "b": 2}, str)
 
 
-KINDS: dict[str, Make] = {"builtin": builtin, "mcp": mcp}
+SOURCE = '''
+def {name}(text: str) -> str:
+    """Say it again.
+
+    Args:
+        text: What.
+    """
+    return text
+'''
+
+
+def custom(client: Letta, _: ExitStack) -> Kind:
+    for name in ("echo", "other"):
+        client.tools.upsert(source_code=SOURCE.format(name=name))
+    return Kind("echo", "other", lambda text: {"text": text}, {"text": "x"}, str)
+
+
+KINDS: dict[str, Make] = {"builtin": builtin, "custom": custom, "mcp": mcp}
 
 
 @pytest.fixture(params=KINDS)

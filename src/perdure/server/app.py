@@ -34,6 +34,7 @@ from perdure.server.paths import OneSpelling, declared_paths
 from perdure.server.routes import router as health
 from perdure.server.wiring import Wiring
 from perdure.tenancy.routes import router as tenancy
+from perdure.tools.programs.routes import router as programs
 from perdure.tools.routes import router as tools
 from perdure.tools.sandboxes.routes import router as sandboxes
 
@@ -45,6 +46,7 @@ ROUTERS = (
     conversations,
     memory,
     runs,
+    programs,
     tools,
     mcp_servers,
     mcp_legacy,

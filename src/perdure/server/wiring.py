@@ -52,6 +52,8 @@ from perdure.tools.base import bound
 from perdure.tools.code import CodeRunner
 from perdure.tools.custom.execute import CustomTools
 from perdure.tools.dispatch import Dispatcher
+from perdure.tools.programs import tools as program_tools
+from perdure.tools.programs.programs import Programs
 from perdure.tools.send_message import send_message
 from perdure.web import tools as web_tools
 from perdure.web.tools import Web
@@ -63,6 +65,7 @@ BUILTINS = (
     *agent_tools.TOOLS,
     *web_tools.TOOLS,
     *code_tools.TOOLS,
+    *program_tools.TOOLS,
 )
 
 
@@ -159,7 +162,11 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         web = Web(fetcher, settings.search, settings.environment)
         dispatcher.add(bound(web_tools.TOOLS, web))
-        dispatcher.add(bound(code_tools.TOOLS, CodeRunner(sandbox, settings.sandbox.limits)))
+        code_runner = CodeRunner(sandbox, settings.sandbox.limits)
+        programs = Programs(code_runner, dispatcher, ring, lambda: _address(app))
+        dispatcher.add(bound(code_tools.TOOLS, code_runner))
+        dispatcher.add(bound(program_tools.TOOLS, programs))
+        app.state.programs = programs
         dispatcher.add(bound(agent_tools.TOOLS, Correspondence(sender, settings.multiagent)))
         app.state.sender = sender
         app.state.authenticate = self._authenticator(db, ring)

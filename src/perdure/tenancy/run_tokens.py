@@ -13,12 +13,14 @@ import orjson
 
 from perdure.kit.clock import now
 from perdure.kit.errors import Forbidden
+from perdure.kit.ids import is_id
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing, KeyRingError
 
 PREFIX = "perdure_run_"
 PURPOSE = "perdure run tokens"
 PARTS = 3
+PROGRAM, CALLS = "program", "/v1/tools/call"  # the prefix of a program's id, and the one route it may call
 RUNS_TOOL = re.compile(r"/v1/(agents/[^/]+/)?tools/([^/]+/)?run/?$")
 # What an agent is made of, what it said and what it is doing. Whatever is not named here is refused.
 ALLOWED = frozenset(
@@ -72,8 +74,15 @@ def is_run_token(credential: str) -> bool:
     return credential.startswith(PREFIX)
 
 
-def check_call(path: str) -> None:
-    """Raise `Forbidden` where a tool's token opens no door: keys, secrets, configuration, and tools run."""
+def check_call(path: str, tool_of: str = "") -> None:
+    """Raise `Forbidden` where a tool's token opens no door: keys, secrets, configuration, and tools run.
+
+    That of a program which a model has written opens nothing but the calls of its agent's tools.
+    """
+    if is_id(PROGRAM, tool_of):
+        if path.rstrip("/") != CALLS:
+            raise Forbidden(f"A program's token does not open {path}: it is for calls of its agent's tools.")
+        return
     _, _, first, *rest = [*path.split("/"), "", ""]
     if first not in ALLOWED or (first == "tools" and rest[0] == "mcp"):
         raise Forbidden(f"A tool's token does not open {path}: it is for agents, and what they remember.")
