@@ -87,6 +87,16 @@ def tell(request: Any) -> Any:
     return slowly(say(" ".join(f"w{n}" for n in range(int(count)))), float(pause))
 
 
+def caller(request: Any) -> Any:
+    """A model that calls the tool it is told the name of, and says what that returned."""
+    from perdure.content.parts import returns_of, text_of
+    from perdure.testing.scripted import call, say
+
+    last = request.messages[-1]
+    returned = returns_of(last.parts)
+    return say(returned[0].text) if returned else call(text_of(last.parts))
+
+
 def main(home: str, url: str, point: str, lease: str) -> None:
     import uvicorn
 
@@ -97,6 +107,7 @@ def main(home: str, url: str, point: str, lease: str) -> None:
     model = ScriptedModel()
     model.script("mind", reply)
     model.script("teller", tell)
+    model.script("caller", caller)
     settings = Settings.model_validate(
         {
             "home": home,

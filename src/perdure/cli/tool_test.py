@@ -45,6 +45,7 @@ class Trial:
             _show("Schema", _pretty(schema_from_source(source, name=code.name)))
         called = read_source(code.source, code.name, code.language)
         env = dict(_pair(each) for each in self.env)
+        arguments = {**dict.fromkeys(called.nullable), **arguments}
         job = job_of(code, called, ORGANIZATION, env, settings.sandbox.limits, settings.tools, {})
         wanted = Requirements(self.pip) if language == "python" else Requirements((), self.npm)
         outcome, name = asyncio.run(_call(settings, _with(job, arguments, wanted)))
