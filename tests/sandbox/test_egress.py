@@ -190,6 +190,9 @@ async def test_our_own_server_is_reached_although_it_is_on_the_loopback(site: Si
             403,
             "Host 127.0.0.1 is not allowed for this tool; no host is\n",
         )
+        status, _, writer = await tunnel(proxy, f"127.0.0.1:{site.port}")
+        assert status == b"HTTP/1.1 403 This server is asked by http, not through a tunnel\r\n"
+        writer.close()
 
 
 @pytest.mark.parametrize(

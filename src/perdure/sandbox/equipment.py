@@ -16,7 +16,7 @@ from perdure.sandbox.base import Job, Outcome, SandboxUnavailable
 from perdure.sandbox.bubblewrap import binaries
 from perdure.sandbox.egress.proxy import Egress, proxy_environment
 from perdure.sandbox.environments.environments import Environments
-from perdure.sandbox.inside import Inside
+from perdure.sandbox.inside import CLIENT, CLIENT_PRELOADED, PRELOADED, SHIPPED, Inside, shipped
 from perdure.sandbox.node.command import (
     PACKAGES,
     PROGRAM_INSIDE,
@@ -63,6 +63,9 @@ class Equipment:
             return await self._run_node(job)
         if job.requirements.pip:
             return await self._run_packages(job)
+        if job.network.server:
+            async with self._worlds.use("client", self._client_world) as world:
+                return await self._run(world.zygote, job)
         return await self._run(self._plain, job)
 
     async def close(self) -> None:
@@ -92,11 +95,17 @@ class Equipment:
             world.egress.renew()
             return _with_refusals(await world.zygote.run(_with_proxy(job)), world.egress)
 
+    async def _client_world(self) -> World:
+        """A world for tools that call this server back: with its client, which ships with us, in memory."""
+        inside = Inside(packages=shipped(CLIENT), preload=(*PRELOADED, *CLIENT_PRELOADED))
+        return World(self._backend.zygote(inside, self._slots))
+
     async def _packages(self, job: Job, environments: Environments) -> World:
         """A world with packages of Python; nothing is loaded in advance where it cannot be without rights."""
         environment = await environments.take(job.organization_id, "pip", job.requirements.pip)
         seen, confined = self._seen(environment.folder, ENVIRONMENT), self._backend.confines_zygotes
-        inside = Inside(paths=(seen,), mounts=((environment.folder, seen),))
+        own = shipped(CLIENT if job.network.server else SHIPPED)
+        inside = Inside(packages=own, paths=(seen,), mounts=((environment.folder, seen),))
         if confined:
             preload = (*inside.preload, *environment.modules)
             inside = replace(inside, trusted=False, preload=preload, network=bool(job.network))

@@ -9,6 +9,15 @@ from pathlib import Path
 GUEST = Path(__file__).parent / "guest"
 # Packages of our own installation that jobs may import: a tool's models are pydantic's.
 SHIPPED = ("pydantic", "pydantic_core", "annotated_types", "typing_inspection", "typing_extensions")
+# What a tool needs that calls this server back.
+CLIENT = (
+    *("letta_client", "httpx", "httpcore", "h11", "anyio", "sniffio", "distro", "certifi", "idna"),
+    *SHIPPED,
+)
+CLIENT_PRELOADED = (
+    *("letta_client", "letta_client.resources.agents", "letta_client.resources.blocks"),
+    *("letta_client.resources.tools", "letta_client.resources.archives", "letta_client.resources.runs"),
+)
 PRELOADED = (
     *("ast", "asyncio", "base64", "collections", "contextlib", "csv", "dataclasses", "datetime", "decimal"),
     *("enum", "fnmatch", "functools", "glob", "hashlib", "hmac", "html", "http.client", "inspect", "io"),

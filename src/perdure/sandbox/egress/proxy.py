@@ -8,12 +8,13 @@ import asyncio
 import socket
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from perdure.kit.addresses import Address, usable
 from perdure.kit.outbound import Resolve, resolve
-from perdure.sandbox.base import Network
+from perdure.sandbox.base import FROM_A_JOB, Network
 from perdure.sandbox.egress.hosts import Place, granted, server_of
 from perdure.sandbox.egress.request import Asked, BadRequest, read_head
 from perdure.sandbox.guest.loopback import PORT
@@ -58,6 +59,7 @@ class Egress:
     ):
         self._hosts = network.hosts
         self._own = server_of(network)
+        self._marks = (network.server or "").startswith("http:")
         self._settings = settings
         self._networks = networks
         self._resolve = resolve
@@ -109,7 +111,7 @@ class Egress:
         """One connection of a client, to its end."""
         self._open += 1
         try:
-            asked = await self._asked(reader)
+            asked = self._marked(await self._asked(reader))
             far_reader, far_writer = await self._reach(asked.to)
         except Refused as refusal:
             if len(self._refused) < MAX_REFUSED:
@@ -143,6 +145,14 @@ class Egress:
             raise Refused(400, "A request without an end") from error
         except TimeoutError as error:
             raise Refused(408, f"No request in {HEAD_SECONDS:g} s") from error
+
+    def _marked(self, asked: Asked) -> Asked:
+        """What is asked of our own server says that a job asks; in a tunnel that could not be said."""
+        if asked.to != self._own or not self._marks:
+            return asked
+        if asked.tunnel:
+            raise Refused(403, "This server is asked by http, not through a tunnel")
+        return replace(asked, head=asked.head.replace(b"\r\n", b"\r\n%b: 1\r\n" % FROM_A_JOB.encode(), 1))
 
     async def _reach(self, to: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to a place that may be reached. Raises `Refused`."""
