@@ -81,6 +81,13 @@ def test_secrets_of_the_agent_fill_in_the_headers(register, tools_of, talk, remo
     )
 
 
+def test_secrets_are_not_read_in_answers(register, tools_of, talk, remote):
+    server = register(remote.url, custom_headers={"X-Api-Key": "{{ BOX_KEY | none }}", "X-Team": "blue-team"})
+    told = talk(tools_of(server)["echo"], {"BOX_KEY": "s3cret-s3cret"}, text="s3cret-s3cret of blue-team")
+    assert told.tool_return == "[redacted BOX_KEY] of blue-team"
+    assert remote.calls == ["s3cret-s3cret of blue-team"]
+
+
 def test_a_secret_that_is_missing_is_named(register, client, tools_of, talk, remote):
     server = register(remote.url)
     tool = tools_of(server)["add"]

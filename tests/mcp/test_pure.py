@@ -85,6 +85,27 @@ def test_secrets_are_not_in_what_a_target_shows():
         )
 
 
+def test_what_nobody_is_to_read_in_answers():
+    target = target_of(
+        "box",
+        "sse",
+        url="http://x",
+        auth_header=None,
+        command=None,
+        args=None,
+        secrets=Secrets(
+            "{{ A }}", {"X-Api-Key": "own", "X-Team": "blue"}, {"DB_PASSWORD": "pw", "MODE": "fast"}
+        ),
+        values={"A": "from the agent", "B": "not asked for"},
+    )
+    assert target.hidden == {
+        "A": "from the agent",
+        "Authorization": "from the agent",
+        "X-Api-Key": "own",
+        "DB_PASSWORD": "pw",
+    }
+
+
 STRICT = {
     "type": "object",
     "properties": {"a": {"type": "string"}},

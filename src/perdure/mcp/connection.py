@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from perdure.mcp.target import Target
 from perdure.mcp.transports import MARGIN_SECONDS, Transports
 from perdure.mcp.wire import FAULT, McpStatus
 from perdure.tools.base import Returned
+from perdure.tools.custom.redact import Redact, redacted
 
 MAX_PAGES = 50
 MAX_TOOLS = 2000
@@ -60,6 +62,7 @@ class Connection:
         self.when_changed: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._changes: asyncio.Task[None] | None = None
         self._settings = settings
+        self._redact = Redact(target.hidden)
         self._complaints = Complaints()
         self._transports = Transports(fetcher, settings, folder, auth, self._complaints, self._over)
         self._client: Client | None = None
@@ -146,9 +149,8 @@ class Connection:
         except Exception as error:
             raise await self._told(error) from error
         told = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-        return storable(
-            returned(told.get("content") or [], told.get("structuredContent"), failed=result.is_error)
-        )
+        done = returned(told.get("content") or [], told.get("structuredContent"), failed=result.is_error)
+        return storable(replace(done, value=redacted(done.value, self._redact)))
 
     async def _hold(self) -> None:
         """Open the session, keep it until it is to end, close it: all in one task, as the SDK wants it."""
@@ -199,14 +201,12 @@ class Connection:
                     return self._fault
                 return McpUnreachable(self._sentence("ended the connection", self._fault))
             return self._refusal(error)
-        return McpRefused(
-            f"The MCP server {self.target.name!r} gave an answer that cannot be read: {_short(error)}"
-        )
+        return McpRefused(self._sentence("gave an answer that cannot be read", error))
 
     def _refusal(self, error: MCPError) -> McpError:
         fault = _fault_of(error)
         if fault is None:
-            return McpRefused(f"The MCP server {self.target.name!r} refused: {error.message[:500]}")
+            return McpRefused(self._sentence("refused", error))
         if fault["status"] == 401:
             return self._unauthorized()
         if fault["reached"]:
@@ -245,7 +245,8 @@ class Connection:
     def _sentence(self, what: str, error: Exception | None) -> str:
         words = f": {_short(error)}" if error and str(error) else ""
         heard = f" It wrote: {self._complaints.text}" if self._complaints.text else ""
-        return f"The MCP server {self.target.name!r} {what}{words}.{heard}".replace("..", ".")
+        sentence = f"The MCP server {self.target.name!r} {what}{words}.{heard}".replace("..", ".")
+        return self._redact(sentence, cut=True)
 
 
 def _fault_of(error: MCPError) -> Mapping[str, Any] | None:

@@ -89,7 +89,7 @@ async def retrieve_mcp_server_tool(db: Db, actor: CurrentActor, mcp_server_id: s
     return tool_of((await db.read(registered.get, actor, mcp_server_id, tool_id)).tool)
 
 
-class ToolExecutionResult(BaseModel):
+class ToolOutcome(BaseModel):
     """What came of running a tool."""
 
     status: str
@@ -106,11 +106,11 @@ async def run_mcp_server_tool(
     mcp_server_id: str,
     tool_id: str,
     body: ToolRun | None = None,
-) -> ToolExecutionResult:
+) -> ToolOutcome:
     """Call a tool, outside of any agent."""
     tool = (await db.read(registered.get, actor, mcp_server_id, tool_id)).tool
     done = await run_tool(servers, actor, tool, body.args if body else {})
-    return ToolExecutionResult(status=done.status, func_return=done.value, stderr=list(done.stderr) or None)
+    return ToolOutcome(status=done.status, func_return=done.value, stderr=list(done.stderr) or None)
 
 
 def redirect_uri(request: Request, servers: Servers) -> str:

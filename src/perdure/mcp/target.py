@@ -9,10 +9,11 @@ from typing import Literal
 import orjson
 
 from perdure.kit.errors import InvalidArgument
-from perdure.mcp.templates import asks, filled
+from perdure.mcp.templates import asks, filled, names_in
 
 Kind = Literal["stdio", "sse", "streamable_http"]
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+SECRET_NAME = re.compile(r"(?i)auth|token|key|secret|pass|cred|cookie")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 
@@ -40,7 +41,10 @@ class Secrets:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to connect to. `headers` and `env` are ready to be sent, so they hold secrets."""
+    """A server to connect to. `headers` and `env` are ready to be sent, so they hold secrets.
+
+    `hidden` are the secrets that nobody is to read in its answers, by name.
+    """
 
     name: str
     kind: Kind
@@ -49,6 +53,7 @@ class Target:
     command: str = ""
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    hidden: Mapping[str, str] = field(default_factory=dict[str, str], repr=False, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +96,10 @@ def target_of(
             "agent's `secrets`, or give the place a default: {{ NAME | default }}."
         )
     check_headers(headers)
-    return Target(name, kind, url or "", headers, command or "", tuple(args or ()), env)
+    used = {place: values[place] for text in secrets.texts for place in names_in(text) if place in values}
+    own = {key: value for key, value in {**headers, **env}.items() if SECRET_NAME.search(key)}
+    hidden = {**{key: value.removeprefix("Bearer ") for key, value in own.items()}, **used}
+    return Target(name, kind, url or "", headers, command or "", tuple(args or ()), env, hidden)
 
 
 def credential(header: str, token: str) -> str:
