@@ -96,6 +96,36 @@ def _dumped(value: Any) -> Any:
     return [_dumped(item) for item in typing.cast("list[Any]", value)] if isinstance(value, list) else value
 
 
+class Lost(type):
+    """A class, or a module, that was not sent along: hints may name it and what it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:  # noqa: N804 - a metaclass, its classes are `self`
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self
+
+    def __getitem__(self, _: Any) -> Any:  # noqa: N804
+        return self
+
+
+class Values(State):
+    """What a caller gave where nobody knows the class any more."""
+
+    def __init__(self, *given: Any, **named: Any):
+        fields = [typing.cast("dict[str, Any]", each) for each in given if isinstance(each, dict)]
+        super().__init__({**(fields[0] if fields else {}), **named})
+
+    @classmethod
+    def model_validate(cls, values: Mapping[str, Any]) -> "Values":
+        """The values as attributes."""
+        return cls(values)
+
+
+def lost(name: str) -> Any:
+    """A stand-in for a class of this name."""
+    return Lost(name, (Values,), {})
+
+
 def agent_state(values: Mapping[str, Any]) -> State:
     """The agent as its tools see it."""
     state = State(values)

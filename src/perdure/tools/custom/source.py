@@ -3,10 +3,12 @@
 import ast
 import symtable
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
+from perdure.tools.custom.hints import imports_for, read_quoted
 from perdure.tools.derive import INJECTED
 from perdure.tools.derive.choose import tool_function
 from perdure.tools.derive.module import read_module
@@ -49,12 +51,13 @@ def read_source(source: str, name: str, language: str) -> Source:
     parameters = [*signature.posonlyargs, *signature.args, *signature.kwonlyargs]
     injected = frozenset(each.arg for each in parameters if each.arg in INJECTED)
     uses_client = _uses_client(source)
+    imports, lost = imports_for(ast.Module(list(module.statements), []), source)
     converts = any(not _is_json(each.annotation) for each in parameters if each.arg not in injected)
     return Source(
         function.name,
         injected,
         frozenset(each.arg for each in _without_default(signature) if _takes_none(each.annotation)),
-        _prelude(calls="agent_state" in injected or converts, client=uses_client),
+        _prelude(imports, lost, calls="agent_state" in injected or converts, client=uses_client),
         uses_client or API_KEY in source,
     )
 
@@ -71,6 +74,8 @@ def _takes_none(hint: ast.expr | None) -> bool:
     match hint:
         case ast.Constant(value=None):
             return True
+        case ast.Constant(value=str() as text):
+            return any(_takes_none(inner) for inner in read_quoted(text))
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _takes_none(left) or _takes_none(right)
         case ast.Subscript(value=value, slice=ast.Tuple(elts=choices)) if _last_name(value) == "Union":
@@ -86,10 +91,12 @@ def _last_name(node: ast.expr) -> str:
     return ast.unparse(node).rpartition(".")[2]
 
 
-def _prelude(*, calls: bool, client: bool) -> str:
-    if not (calls or client):
-        return ""
-    made = PRELUDE.format(text=_guest())
+def _prelude(imports: Sequence[str], lost: Sequence[str], *, calls: bool, client: bool) -> str:
+    made = "".join(f"{line}\n" for line in imports)
+    if not (calls or client or lost):
+        return made
+    made += PRELUDE.format(text=_guest())
+    made += "".join(f"{name} = __guest['lost']({name!r})\n" for name in lost)
     made += "__call__ = __guest['call']\n" if calls else ""
     return made + ("client = __guest['client']()\n" if client else "")
 

@@ -6,4 +6,11 @@ from perdure.tools.derive.inline import inlined
 from perdure.tools.derive.schema import docstring_of, schema_from_source
 from perdure.tools.derive.typescript import check_typescript
 
-__all__ = ["INJECTED", "NoSchema", "check_typescript", "docstring_of", "inlined", "schema_from_source"]
+__all__ = [
+    "INJECTED",
+    "NoSchema",
+    "check_typescript",
+    "docstring_of",
+    "inlined",
+    "schema_from_source",
+]
