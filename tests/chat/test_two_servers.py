@@ -142,3 +142,54 @@ def test_a_reader_who_leaves_a_run_that_another_server_took_over_leaves_nothing_
     assert client.runs.retrieve(run_id).status == "running"
     again.opened.set()
     until(lambda: client.runs.retrieve(run_id).status == "completed")
+
+
+def asks(scripted, name: str, other: list[str], before: Any) -> Any:
+    """A script that asks an agent whose id is known later, waits for the answer, and is done."""
+
+    def script(request: Any) -> Any:
+        if request.messages[-1].role == "tool":
+            return say("done")
+        asked = "send_message_to_agent_and_wait_for_reply"
+        return before(call(asked, message="?", other_agent_id=other[0]))
+
+    return scripted.script(name, script)
+
+
+def test_agents_on_two_servers_that_ask_each_other_do_not_wait_for_ever(pair, pool):
+    clients = [Letta(base_url=each.url, max_retries=0, timeout=20) for each in pair]
+    gates, ids = (Gate(), Gate()), ([""], [""])
+    extra = {"include_multi_agent_tools": True}
+    ann, bob = (
+        clients[0].agents.create(model=asks(pair[0].scripted, name, other, gate.before), extra_body=extra)
+        for name, other, gate in (("ann", ids[0], gates[0]), ("bob", ids[1], gates[1]))
+    )
+    ids[0][0], ids[1][0] = bob.id, ann.id
+    answers = [
+        pool.submit(send, client, agent.id, "go") for client, agent in zip(clients, (ann, bob), strict=True)
+    ]
+    for gate in gates:
+        assert gate.reached.wait(5)
+    for gate in gates:
+        gate.opened.set()
+    told = [answer.result(20) for answer in answers]
+    assert [each.stop_reason.stop_reason for each in told] == ["end_turn"] * 2
+    assert "would never end" in str([each.messages for each in told])
+
+
+def test_an_agent_whose_server_dies_while_it_waits_for_another_goes_on(pair, gate, pool):
+    one, two = pair
+    client = Letta(base_url=one.url, max_retries=0, timeout=20)
+    ann = client.agents.create(model=one.scripted.script("ann", gate.before(say("late"))))
+    model = asks(one.scripted, "bob", [ann.id], lambda reply: reply)
+    bob = client.agents.create(model=model, extra_body={"include_multi_agent_tools": True})
+    answer = pool.submit(send, client, bob.id, "go")
+    assert gate.reached.wait(5)
+    one.crash(client.runs.list(agent_id=bob.id).items[0].id)
+    two.take_over()
+    told = answer.result(10)
+    (returned,) = [m for m in told.messages if m.message_type == "tool_return_message"]
+    assert "interrupted before its outcome" in returned.tool_return
+    assert told.messages[-1].content == "done"
+    gate.opened.set()
+    until(lambda: status_of(client, ann.id) == ["completed"])

@@ -20,7 +20,7 @@ class CodeRunner:
     limits: Limits
 
 
-@tool("letta_builtin", parallel=True)
+@tool("letta_builtin", parallel=True, repeatable=True)
 async def run_code(
     runner: CodeRunner, ctx: ToolContext, code: str, language: Spoken, files: dict[str, str] | None = None
 ) -> dict[str, Any]:
