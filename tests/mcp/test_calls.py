@@ -183,3 +183,12 @@ def _until(met: Any, seconds: float = 10) -> None:
     while not met():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+def test_an_agents_tool_is_run_for_it(register, tools_of, client, remote):
+    server = register(remote.url, custom_headers={"X-Team": "{{ TEAM | none }}"})
+    tool = tools_of(server)["add"]
+    agent = client.agents.create(name="a", model="demo/offline", tool_ids=[tool.id], secrets={"TEAM": "blue"})
+    done = client.agents.tools.run("add", agent_id=agent.id, args={"a": 2, "b": 2})
+    assert (done.status, done.func_return) == ("success", "4")
+    assert remote.headers[-1]["x-team"] == "blue"
