@@ -11,7 +11,11 @@ from letta_client import Letta
 from openai import OpenAI
 from tests.conftest import LiveServer
 
+from perdure.chat.openai.completions import Completion, chunk_stream
+from perdure.chat.stream import DONE
 from perdure.providers.base import ModelAuthenticationError, ModelRateLimited, Usage
+from perdure.runs.live import LiveRun
+from perdure.runs.runner import RunGoesOn
 from perdure.testing.scripted import ScriptedModel, call, fail, say, think
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n rest").decode()
@@ -346,3 +350,12 @@ def test_a_conversation_is_a_model_with_a_history_of_its_own(
     assert [message.parts[0].text for message in scripted.requests[model_name][1].messages] == ["here"]
     with pytest.raises(openai.NotFoundError, match="no conversation"):
         ask(ai, f"conv-{uuid.uuid4()}")
+
+
+async def test_a_stream_of_a_run_that_goes_on_elsewhere_when_its_server_stops_has_no_end():
+    run = LiveRun("run-x", durable=True)
+    run.stop.handed_over = True
+    run.finish(RunGoesOn(run.run_id))
+    told = [chunk async for chunk in chunk_stream(run, Completion("run-x", "m"), usage=False, silence=1)]
+    assert len(told) == 1
+    assert DONE not in told

@@ -94,7 +94,7 @@ def usage_of(usage: UsageStatistics) -> dict[str, Any]:
 async def chunk_stream(
     run: LiveRun, completion: Completion, *, usage: bool, silence: float
 ) -> AsyncIterator[bytes]:
-    """Follow a run as chunks, `[DONE]` always; a comment whenever it is silent for long."""
+    """Follow a run as chunks, `[DONE]` at its end; a comment whenever it is silent for long."""
     yield event(completion.chunk({"role": "assistant", "content": ""}))
     async for frame in run.follow(silence=silence):
         if frame is None:
@@ -102,7 +102,8 @@ async def chunk_stream(
             continue
         for chunk in completion.chunks(frame.model, usage=usage):
             yield event(chunk)
-    yield DONE
+    if not run.cut:  # else it goes on elsewhere: who reads this knows that there is more
+        yield DONE
 
 
 def event(data: dict[str, Any]) -> bytes:
