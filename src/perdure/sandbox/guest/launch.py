@@ -17,6 +17,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(user: int, hidden: Sequence[str], command: Sequence[str]) -> None:
     """Never returns."""
+    os.umask(0o022)  # the server's own keeps others out of what is made here
     if hidden:
         reveal([os.path.realpath(path) for path in hidden])
     os.setgroups([])
