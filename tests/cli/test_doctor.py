@@ -93,3 +93,12 @@ def test_providers_are_asked(perdure, provider):
     assert "✓ provider alive: 1 model" in said
     assert "✗ provider dead: " in said
     assert "agents that name none use alive/tiny" in said
+
+
+def test_the_sandbox_that_holds_here_is_told(perdure):
+    perdure.env["PERDURE_SANDBOX"] = "landlock"
+    assert "✓ sandbox: landlock, memory held by " in perdure("doctor").stdout
+    perdure.env["PERDURE_SANDBOX"] = "off"
+    assert "· sandbox: off" in perdure("doctor").stdout
+    perdure.env["PERDURE_SANDBOX"] = "unsafe-local"
+    assert "✗ sandbox: PERDURE_SANDBOX is unsafe-local: THE CODE" in perdure("doctor", fails=True).stdout

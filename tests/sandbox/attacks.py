@@ -732,7 +732,7 @@ def attack(world):
         "too many files to be brought back",
         """
 def attack(world):
-    for n in range(3000):
+    for n in range(400):
         open(f'{n}.txt', 'w').write('kept')
     os.makedirs('/'.join('d' * 60))
     open('/'.join('d' * 60) + '/deep.txt', 'w').write('x')

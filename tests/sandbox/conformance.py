@@ -20,6 +20,7 @@ from tests.sandbox.packages import make_wheel
 
 from perdure.sandbox.base import Job, Network, Outcome, Requirements
 from perdure.sandbox.chosen import ChosenSandbox
+from perdure.sandbox.probe import probe
 from perdure.sandbox.settings import SandboxSettings
 from perdure.sandbox.surroundings import Surroundings
 from perdure.sandbox.zygote import Zygote
@@ -29,6 +30,7 @@ Kind = dict[str, object]
 # What jobs may have beside plain Python, which must not help an attack.
 KINDS: dict[str, Kind] = {
     "plain": {},
+    "Linux 6.1": {},
     "packages": {"requirements": Requirements(("words",))},
     "network": {"network": Network(("*",))},
     "packages and network": {"requirements": Requirements(("words",)), "network": Network(("*",))},
@@ -42,13 +44,15 @@ def main(backend: str, kind: str, only: Sequence[str]) -> None:
         make_wheel(Path(folder) / "wheels", "words", "1.0", {"words.py": ""})
         told = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1", "HOME": folder}
         opened = ChosenSandbox(SandboxSettings(mode=backend), Surroundings(Path(folder) / "built", told))
-        asyncio.run(_try_all(opened, KINDS[kind], only))
+        asyncio.run(_try_all(opened, kind, only))
 
 
-async def _try_all(opened: ChosenSandbox, kind: Kind, only: Sequence[str]) -> None:
+async def _try_all(opened: ChosenSandbox, kind: str, only: Sequence[str]) -> None:
     try:
         zygote = (await opened.choose()).zygote
-        with _world(kind) as world:
+        if kind == "Linux 6.1":
+            await _forget(zygote)
+        with _world(KINDS[kind]) as world:
             for attack in [attack for attack in ATTACKS if not only or attack.name in only]:
                 begun = time.monotonic()
                 breach = await _tried(opened, zygote, attack, world)
@@ -56,6 +60,15 @@ async def _try_all(opened: ChosenSandbox, kind: Kind, only: Sequence[str]) -> No
                 print(json.dumps({"name": attack.name, "breach": breach, "seconds": seconds}), flush=True)
     finally:
         await opened.close()
+
+
+async def _forget(zygote: Zygote) -> None:
+    """What Landlock learnt after its second version: truncation, network, signals."""
+    plan = zygote._plan
+    zygote._plan = lambda: {**plan(), "landlock": 2}
+    await zygote.close()
+    zygote._closed = False
+    await probe(zygote)
 
 
 async def _tried(opened: ChosenSandbox, zygote: Zygote, attack: Attack, world: "World") -> str | None:

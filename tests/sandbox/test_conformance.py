@@ -13,14 +13,10 @@ from pathlib import Path
 
 import pytest
 from tests.sandbox.attacks import ATTACKS
+from tests.sandbox.ordinary import IS_ROOT, as_ordinary_user
 
 from perdure.sandbox.backends import missing
-from perdure.sandbox.guest import launch
-from perdure.sandbox.inside import base_python
 
-IS_ROOT = os.geteuid() == 0
-ORDINARY = 60778
-ROOT = Path(__file__).parents[2]
 SECRET = "sk-conformance-secret"
 # They harm nobody where nothing holds them.
 HARMLESS = (
@@ -46,6 +42,7 @@ HARMLESS = (
 COMBINATIONS = [
     *((backend, "root", "plain") for backend in ("bubblewrap", "landlock")),
     *((backend, "ordinary user", "plain") for backend in ("bubblewrap", "landlock")),
+    ("landlock", "ordinary user", "Linux 6.1"),
     ("bubblewrap", "ordinary user", "packages and network"),
     ("landlock", "ordinary user", "packages"),
 ]
@@ -54,17 +51,13 @@ COMBINATIONS = [
 @cache
 def started(backend: str, user: str, kind: str, *only: str) -> subprocess.Popen[str]:
     """A process that tries all attacks, or only some."""
-    command = [sys.executable, str(Path(__file__).with_name("conformance.py")), backend, kind, *only]
-    if user != "root" and IS_ROOT:
-        hidden = json.dumps([str(path) for path in (Path(sys.base_prefix), ROOT, Path(sys.prefix))])
-        command = [str(base_python()), "-I", "-S", launch.__file__, str(ORDINARY), hidden, *command]
-    environment = {
-        "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}",
-        "PERDURE_API_KEY": SECRET,
-        "PATH": os.environ["PATH"],
-    }
+    script = Path(__file__).with_name("conformance.py")
+    command, variables = as_ordinary_user(script, backend, kind, *only, PERDURE_API_KEY=SECRET)
+    if user == "root":
+        command = [sys.executable, str(script), backend, kind, *only]
+    variables["PATH"] = os.environ["PATH"]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd="/"
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables, cwd="/"
     )
 
 

@@ -21,6 +21,9 @@ from perdure.providers.catalog import Models
 from perdure.providers.detect import detect
 from perdure.providers.environment import providers_from
 from perdure.providers.listing import is_known
+from perdure.sandbox.base import SandboxUnavailable
+from perdure.sandbox.chosen import UNSAFE, ChosenSandbox
+from perdure.sandbox.settings import SandboxSettings
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.authenticate import guard_binding
 from perdure.tenancy.keyring import FILE_NAME as KEY_FILE
@@ -50,7 +53,7 @@ def doctor() -> bool:
         return _show([Finding("bad", "settings", error.detail)])
     logging.disable()  # what is to say about it is said below
     try:
-        fine = _show([*configured(settings), *asyncio.run(_reachable(settings))])
+        fine = _show([*configured(settings), *asyncio.run(_tried(settings))])
         _show_settings(settings)
         return fine
     finally:
@@ -77,6 +80,28 @@ def configured(settings: Settings) -> Iterator[Finding]:
         yield Finding("bad", "key ring", f"others may read {path}; run: chmod 600 {path}")
     else:
         yield Finding("good", "key ring", f"{path}{'' if path.exists() else ', made at the first start'}")
+
+
+async def _tried(settings: Settings) -> list[Finding]:
+    return [*await _reachable(settings), await _sandbox(settings.sandbox)]
+
+
+async def _sandbox(settings: SandboxSettings) -> Finding:
+    """Which sandbox holds here, found out as the server would; and why others do not."""
+    if settings.mode == "off":
+        return Finding("note", "sandbox", "off: tools with code of their own are refused")
+    opened = ChosenSandbox(settings)
+    try:
+        found = await opened.choose()
+    except SandboxUnavailable as error:
+        return Finding("note", "sandbox", error.detail)
+    finally:
+        await opened.close()
+    if settings.mode == "unsafe-local":
+        return Finding("bad", "sandbox", UNSAFE)
+    counted = "control groups" if found.slots.groups.names else "supervisors"
+    passed_over = "".join(f"; not {tried.name}: {tried.reason}" for tried in found.passed_over)
+    return Finding("good", "sandbox", f"{found.backend.name}, memory held by {counted}{passed_over}")
 
 
 async def _reachable(settings: Settings) -> list[Finding]:
