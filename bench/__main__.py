@@ -13,6 +13,7 @@ import httpx
 
 from bench import breakdown, install, processes, startup, timed
 from bench.api import Api
+from bench.custom_tool import with_a_custom_tool
 from bench.history import history
 from bench.messages import Bench, first_token, one_step, with_a_tool
 from bench.processes import Child
@@ -27,6 +28,7 @@ PARTS = (
     "message",
     "stream",
     "tool",
+    "custom",
     "history",
     "throughput",
     "streams",
@@ -112,7 +114,13 @@ def _messages(options: argparse.Namespace, chosen: Sequence[str], bench: Bench, 
         startup.idle_memory(bench.report, server)
         _held(bench)
         startup.memory(bench.report, server, f"after {HELD} messages")
-    for part, measure in (("message", one_step), ("stream", first_token), ("tool", with_a_tool)):
+    measures = (
+        ("message", one_step),
+        ("stream", first_token),
+        ("tool", with_a_tool),
+        ("custom", with_a_custom_tool),
+    )
+    for part, measure in measures:
         if part in chosen:
             measure(bench)
             bench.api.clear()

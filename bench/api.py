@@ -31,6 +31,20 @@ class Api:
         self.agents.append(agent_id)
         return agent_id
 
+    def create_tool(self, source: str) -> str:
+        """A tool of its source; returns its id."""
+        return self._call("POST", "/v1/tools/", {"source_code": source, "source_type": "python"})["id"]
+
+    def delete_tool(self, tool_id: str) -> None:
+        """Delete a tool."""
+        self._call("DELETE", f"/v1/tools/{tool_id}")
+
+    def tool_times(self, agent_id: str) -> list[float]:
+        """Milliseconds that the tools of each of an agent's steps took."""
+        steps = self._call("GET", f"/v1/steps/?agent_id={agent_id}&limit=100")
+        metrics = [self._call("GET", f"/v1/steps/{step['id']}/metrics") for step in steps]
+        return [each["tool_execution_ns"] / 1e6 for each in metrics if each["tool_execution_ns"]]
+
     def send(self, agent_id: str, *texts: str) -> dict[str, Any]:
         """Say something and wait for the answer, which must end well."""
         answer = self._call("POST", f"/v1/agents/{agent_id}/messages", said(texts))

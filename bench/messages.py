@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from bench.api import Api
 from bench.raw import Format, Raw
@@ -31,13 +32,13 @@ def one_step(bench: Bench) -> None:
     """A message that the model answers at once."""
     bench.report.section("One-step message, blocking (raw: the same words to the model server)")
     for form in bench.formats:
-        agents = _agents(bench, form)
+        agents = agents_of(bench, form)
         measured = paired(
             bench.pairs,
-            lambda agents=agents: _sent(bench, next(agents), "say:Hello there."),
+            lambda agents=agents: sent(bench, next(agents), "say:Hello there."),
             lambda form=form: seconds(lambda: bench.raw.ask(form, "say:Hello there.")),
         )
-        _tell(bench.report, f"{form.name}", measured, RATIO)
+        tell(bench.report, f"{form.name}", measured, RATIO)
         bench.report.add(f"{form.name}, over raw", measured.over_ms, target=OVER)
 
 
@@ -45,7 +46,7 @@ def first_token(bench: Bench) -> None:
     """A streamed message until its first token, and until its end."""
     bench.report.section(f"Streamed message of {TOKENS} tokens (stream_tokens)")
     for form in bench.formats:
-        agents = _agents(bench, form)
+        agents = agents_of(bench, form)
         ends: list[float] = []
         raw_ends: list[float] = []
         measured = paired(
@@ -54,12 +55,13 @@ def first_token(bench: Bench) -> None:
             lambda form=form, ends=raw_ends: _raw_streamed(bench, form, ends),
         )
         whole = Paired(ends[-bench.pairs :], raw_ends[-bench.pairs :])
-        _tell(bench.report, f"{form.name}, first token", measured, RATIO)
+        tell(bench.report, f"{form.name}, first token", measured, RATIO)
         bench.report.add(f"{form.name}, first token, absolute", measured.ms, target=FIRST)
-        _tell(bench.report, f"{form.name}, whole stream", whole)
+        tell(bench.report, f"{form.name}, whole stream", whole)
 
 
-def _sent(bench: Bench, agent: str, text: str) -> float:
+def sent(bench: Bench, agent: str, text: str) -> float:
+    """The seconds of a message."""
     return seconds(lambda: bench.api.send(agent, text))
 
 
@@ -82,13 +84,13 @@ def with_a_tool(bench: Bench) -> None:
     bench.report.section("Message with one memory tool call: two steps (raw: two calls)")
     numbers = count(1)
     for form in bench.formats:
-        agents = _agents(bench, form)
+        agents = agents_of(bench, form)
         measured = paired(
             bench.pairs,
-            lambda agents=agents: _sent(bench, next(agents), _remember(numbers)),
+            lambda agents=agents: sent(bench, next(agents), _remember(numbers)),
             lambda form=form: seconds(lambda: _twice(bench.raw, form)),
         )
-        _tell(bench.report, f"{form.name}", measured)
+        tell(bench.report, f"{form.name}", measured)
 
 
 def _twice(raw: Raw, form: Format) -> None:
@@ -101,14 +103,15 @@ def _remember(numbers: Iterator[int]) -> str:
     return f"call:memory_insert {arguments}\nstep:\nsay:Noted."
 
 
-def _agents(bench: Bench, form: Format) -> Iterator[str]:
+def agents_of(bench: Bench, form: Format, **fields: Any) -> Iterator[str]:
     """An agent for each message, a new one every so often."""
     needed = (bench.pairs + PER_AGENT * 2) // PER_AGENT
-    for agent in [bench.api.create_agent(form.handle) for _ in range(needed)]:
+    for agent in [bench.api.create_agent(form.handle, **fields) for _ in range(needed)]:
         for _ in range(PER_AGENT):
             yield agent
 
 
-def _tell(report: Report, name: str, measured: Paired, target: Target | None = None) -> None:
+def tell(report: Report, name: str, measured: Paired, target: Target | None = None) -> None:
+    """Report a ratio and what it is made of."""
     note = f"{measured.ms:.2f} ms (p95 {measured.p95:.2f}, raw {measured.raw_ms:.2f})"
     report.add(name, measured.ratio, "x", target=target, note=note)

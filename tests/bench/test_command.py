@@ -15,12 +15,19 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_part_is_measured_and_written_down(tmp_path: Path):
-    parts = "message,stream,tool,history,throughput,streams,tail,breakdown"
+    parts = "message,stream,tool,custom,history,throughput,streams,tail,breakdown"
     done = bench("--only", parts, *TINY, "--json", str(tmp_path / "figures.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     written = json.loads((tmp_path / "figures.json").read_bytes())
     names = {figure["name"] for figure in written["figures"]}
-    told = {"chat", "chat, first token", "30 : 10", "2 at once", "background, a frame"}
+    told = {
+        "chat",
+        "chat, first token",
+        "chat, the tool's call",
+        "30 : 10",
+        "2 at once",
+        "background, a frame",
+    }
     assert told | {"save the input, load the context"} <= names
     assert written["circumstances"]["database"] == "sqlite"
 
