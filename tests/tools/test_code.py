@@ -91,6 +91,12 @@ def test_what_cannot_be_run_is_told(run, arguments, why):
     assert why in run(**arguments)
 
 
+def test_an_organizations_limits_count_here_too(run, http):
+    body = {"config": {"sandbox_dir": "", "limits": {"wall_seconds": 0.3}}}
+    http.post("/v1/sandbox-config/", json=body).raise_for_status()
+    assert run("import time\ntime.sleep(5)")["error"] == "It was stopped after 0.3 seconds."
+
+
 @pytest.mark.skipif(find_node() is None, reason="no Node.js here")
 @pytest.mark.parametrize(
     ("language", "code"),

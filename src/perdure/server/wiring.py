@@ -162,7 +162,7 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         web = Web(fetcher, settings.search, settings.environment)
         dispatcher.add(bound(web_tools.TOOLS, web))
-        code_runner = CodeRunner(sandbox, settings.sandbox.limits)
+        code_runner = CodeRunner(sandbox, settings.sandbox.limits, settings.tools)
         programs = Programs(code_runner, dispatcher, ring, lambda: _address(app))
         dispatcher.add(bound(code_tools.TOOLS, code_runner))
         dispatcher.add(bound(program_tools.TOOLS, programs))

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from perdure.sandbox.base import Job, Language, Limits, Outcome, Sandbox
 from perdure.tools.base import ToolContext, tool
+from perdure.tools.limits import Wishes, limits_of, wishes_of
+from perdure.tools.sandboxes.store import sandboxed
+from perdure.tools.settings import ToolSettings
 
 Spoken = Literal["python", "js", "ts"]
 LANGUAGES: Mapping[Spoken, Language] = {"python": "python", "js": "javascript", "ts": "typescript"}
@@ -18,6 +21,13 @@ class CodeRunner:
 
     sandbox: Sandbox
     limits: Limits
+    settings: ToolSettings
+
+    async def limits_for(self, ctx: ToolContext) -> Limits:
+        """The limits of a call: those of the caller's organization, like its own tools'."""
+        shared = await ctx.db.read(sandboxed, ctx.actor, "local")
+        organization = wishes_of(shared.config, "your organization's sandbox configuration")
+        return limits_of(self.limits, self.settings, organization, Wishes())
 
 
 @tool("letta_builtin", parallel=True, repeatable=True)
@@ -42,7 +52,7 @@ async def run_code(
         source=code,
         organization_id=ctx.actor.organization_id,
         language=LANGUAGES[language],
-        limits=runner.limits,
+        limits=await runner.limits_for(ctx),
         files=given,
         keep=("*",),
     )

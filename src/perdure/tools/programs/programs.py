@@ -60,8 +60,9 @@ class Programs:
         state = await ctx.facts.state(ctx.actor, ctx.agent_id, ctx.thread_id)
         attached = await ctx.db.read(store.by_ids, ctx.actor, [tool["id"] for tool in state["tools"]])
         tools = callable_tools(attached, state["tool_rules"] or ())
+        limits = await self.runner.limits_for(ctx)
         async with self._begun(Running(ctx, tools)) as program:
-            lifetime = timedelta(seconds=self.runner.limits.wall_seconds) + GRACE
+            lifetime = timedelta(seconds=limits.wall_seconds) + GRACE
             token = run_tokens.issue(self.ring, ctx.actor, program, lifetime)
             env = {"PERDURE_CALLS_URL": f"{server}{run_tokens.CALLS}", "PERDURE_CALLS_TOKEN": token}
             job = Job(
@@ -69,7 +70,7 @@ class Programs:
                 ctx.actor.organization_id,
                 prelude=prelude(tools),
                 env=env,
-                limits=self.runner.limits,
+                limits=limits,
                 network=Network(server=server),
             )
             return await self.runner.sandbox.run(job)
