@@ -196,7 +196,7 @@ def attack(world):
         "descriptors that were left open",
         """
 def attack(world):
-    return [n for n in range(1024) if n not in (0, 1, 2, 4) and got(lambda: os.fstat(n))]
+    return [n for n in range(1024) if n not in world["descriptors"] and got(lambda: os.fstat(n))]
 """,
     ),
     Attack(
@@ -738,6 +738,7 @@ def attack(world):
     open('/'.join('d' * 60) + '/deep.txt', 'w').write('x')
 """,
         keep=("*.txt",),
+        limits=Limits(wall_seconds=30.0),
         held=lambda outcome: outcome.status == "success" and 0 < len(outcome.files) <= 256,
     ),
 ]

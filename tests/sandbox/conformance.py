@@ -20,6 +20,7 @@ from tests.sandbox.packages import make_wheel
 
 from perdure.sandbox.base import Job, Network, Outcome, Requirements
 from perdure.sandbox.chosen import ChosenSandbox
+from perdure.sandbox.guest.dial import BROKER
 from perdure.sandbox.probe import probe
 from perdure.sandbox.settings import SandboxSettings
 from perdure.sandbox.surroundings import Surroundings
@@ -205,6 +206,7 @@ def _world(kind: Kind) -> Iterator[World]:
             "marker": marker,
             "secret": os.environ["PERDURE_API_KEY"],
             "scratch": "/tmp",
+            "descriptors": [0, 1, 2, 4, *([BROKER] if "network" in kind else [])],
         }
         yield World(folder, victim, told, kind, mailbox)
 

@@ -44,7 +44,7 @@ COMBINATIONS = [
     *((backend, "ordinary user", "plain") for backend in ("bubblewrap", "landlock")),
     ("landlock", "ordinary user", "Linux 6.1"),
     ("bubblewrap", "ordinary user", "packages and network"),
-    ("landlock", "ordinary user", "packages"),
+    ("landlock", "ordinary user", "packages and network"),
 ]
 
 

@@ -290,3 +290,23 @@ async def test_a_guest_in_a_network_of_its_own_reaches_nothing_but_the_proxy(sit
     await egress.close()
     ours.close()
     assert said.decode().split() == ["/inside", "ConnectionRefusedError"]
+
+
+async def test_of_what_comes_through_a_broker_only_local_streams_are_answered(site: Site) -> None:
+    egress = Egress(Network(("*",)), EgressSettings(ports=frozenset({site.port}), connections=3), LOOPBACK)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    egress.listen(theirs)
+    with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+        for bad in (2, tcp.fileno(), udp.fileno(), ours.fileno()):
+            socket.send_fds(ours, [b"x"], [bad])
+    ours.send(b"without any")
+    near, far = socket.socketpair()
+    socket.send_fds(ours, [b"x"], [far.fileno()])
+    far.close()
+    near.setblocking(False)
+    reader, writer = await asyncio.open_unix_connection(sock=near)
+    writer.write(b"GET http://127.0.0.1:%d/pair HTTP/1.1\r\n\r\n" % site.port)
+    assert (await reader.read()).endswith(b"/pair")
+    writer.close()
+    ours.close()
+    await egress.close()

@@ -24,18 +24,20 @@ class MakeZygote(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One way: `zygote` makes one for a world inside. It is not started yet, and nothing is promised
-    before the probe has run in it. is_trusted: taken without a trial. networks: whether jobs may be granted
-    one. proxied: whether that is the proxy alone. confines_zygotes: whether a zygote can be without rights
-    from its start. mounts: whether files can be seen inside at another place than outside.
+    """One way: `zygote` makes one for a world inside.
+
+    It is not started yet, and nothing is promised before the probe has run in it. is_trusted: taken without
+    a trial. proxied: whether a network is its proxy alone. brokered: whether only Python can use that.
+    confines_zygotes: whether a zygote can be without rights from its start. mounts: whether files can be
+    seen inside at another place than outside.
     """
 
     name: str
     zygote: MakeZygote
     close: Callable[[], None] = lambda: None
     is_trusted: bool = False
-    networks: bool = False
     proxied: bool = True
+    brokered: bool = False
     confines_zygotes: bool = False
     mounts: bool = False
 
@@ -52,7 +54,7 @@ def _bubblewrap(binary: str, user: int) -> Backend:
         )
 
     confines = landlock_guest.version() > 0  # which keeps calls apart where they share their namespaces
-    return Backend("bubblewrap", make, networks=True, confines_zygotes=confines, mounts=True)
+    return Backend("bubblewrap", make, confines_zygotes=confines, mounts=True)
 
 
 def landlocked(settings: SandboxSettings) -> Backend:
@@ -69,7 +71,7 @@ def landlocked(settings: SandboxSettings) -> Backend:
 
     # Before that, a zygote could send signals to those of others, for all are the same user's.
     confines = landlock_guest.version() >= landlock_guest.SIGNALS_SINCE
-    return Backend("landlock", make, ground.close, confines_zygotes=confines)
+    return Backend("landlock", make, ground.close, brokered=True, confines_zygotes=confines)
 
 
 def unsafe() -> Backend:
@@ -84,7 +86,7 @@ def unsafe() -> Backend:
             listen,
         )
 
-    return Backend("unsafe-local", make, ground.close, is_trusted=True, networks=True, proxied=False)
+    return Backend("unsafe-local", make, ground.close, is_trusted=True, proxied=False)
 
 
 def missing(name: str) -> str | None:

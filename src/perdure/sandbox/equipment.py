@@ -33,7 +33,8 @@ from perdure.sandbox.worlds import World, Worlds
 from perdure.sandbox.zygote import Zygote
 
 NO_NETWORK = (
-    "The sandbox here cannot grant tools a network: that needs bubblewrap. docs/sandbox.md tells how."
+    "This sandbox grants a network to tools in Python alone; bubblewrap does to all, "
+    "and docs/sandbox.md tells what it needs."
 )
 ENVIRONMENT = "/sandbox/environment"
 NO_FOLDER = "Packages cannot be installed: the sandbox has no folder for them."
@@ -57,7 +58,7 @@ class Equipment:
 
     async def run(self, job: Job) -> Outcome:
         """Run a job; raises `SandboxUnavailable` when something it needs is not to be had."""
-        if job.network and not self._backend.networks:
+        if job.network and self._backend.brokered and job.language != "python":
             raise SandboxUnavailable(NO_NETWORK)
         if job.language != "python":
             return await self._run_node(job)
@@ -109,7 +110,8 @@ class Equipment:
         if confined:
             preload = (*inside.preload, *environment.modules)
             inside = replace(inside, trusted=False, preload=preload, network=bool(job.network))
-        egress = self._egress(job) if confined and job.network else None
+        shared = confined and job.network and not self._backend.brokered
+        egress = self._egress(job) if shared else None
         if egress is None:
             return World(self._backend.zygote(inside, self._slots), release=environment.release)
         zygote = self._backend.zygote(inside, self._slots, egress.listen)

@@ -5,7 +5,9 @@ What is refused is said in the status line, too: it is all that most clients sho
 """
 
 import asyncio
+import os
 import socket
+import stat
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +22,7 @@ from perdure.sandbox.egress.request import Asked, BadRequest, read_head
 from perdure.sandbox.guest.loopback import PORT
 from perdure.sandbox.settings import EgressSettings
 
+KIND = 0xF  # of the type of a socket, without its flags
 MAX_REFUSED = 10  # kept to be told
 MAX_HEAD = 32 * 1024
 PIECE = 64 * 1024
@@ -71,7 +74,9 @@ class Egress:
 
     def listen(self, listener: socket.socket) -> None:
         """Answer on a socket that listens already, until `close`, which closes it, too."""
-        self._keep(self._serve(listener))
+        listener.setblocking(False)
+        of_pairs = listener.type & KIND == socket.SOCK_SEQPACKET
+        self._keep(self._take_pairs(listener) if of_pairs else self._serve(listener))
 
     @property
     def refused(self) -> Sequence[str]:
@@ -92,12 +97,44 @@ class Egress:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, listener: socket.socket) -> None:
-        listener.setblocking(False)
         server = await asyncio.start_server(self._begin, sock=listener, limit=MAX_HEAD, backlog=BACKLOG)
         try:
             await asyncio.get_running_loop().create_future()  # until it is cancelled
         finally:
             server.close()
+
+    async def _take_pairs(self, broker: socket.socket) -> None:
+        """Answer on each socket that comes through one, from a guest that cannot connect to any."""
+        loop = asyncio.get_running_loop()
+        gone = loop.create_future()
+        loop.add_reader(broker, lambda: self._take_pair(broker, gone))
+        try:
+            await gone
+        finally:
+            loop.remove_reader(broker)
+            broker.close()
+
+    def _take_pair(self, broker: socket.socket, gone: asyncio.Future[None]) -> None:
+        try:
+            message, numbers, *_ = socket.recv_fds(broker, 1, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, numbers = b"", list[int]()
+        for number in numbers:
+            if stat.S_ISSOCK(os.fstat(number).st_mode) and self._open < self._settings.connections:
+                self._keep(self._answer(socket.socket(fileno=number)))
+            else:
+                os.close(number)
+        if not message and not gone.done():
+            gone.set_result(None)
+
+    async def _answer(self, pair: socket.socket) -> None:
+        pair.setblocking(False)
+        if (pair.family, pair.type & KIND) != (socket.AF_UNIX, socket.SOCK_STREAM):
+            pair.close()
+            return
+        await self._converse(*await asyncio.open_unix_connection(sock=pair, limit=MAX_HEAD))
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work, name="egress")

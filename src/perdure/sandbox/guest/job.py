@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from . import landlock, linux, python, seccomp
+from . import dial, landlock, linux, python, seccomp
 from .plan import Call, Plan
 
 NOTHING, OUT, ERR, REQUEST, RESULT = range(5)
@@ -40,6 +40,8 @@ def run(plan: Plan, call: Call, folder: str, started: int) -> None:
             os.set_inheritable(number, True)
         os.close(started)
         os.execve(call.argv[0], list(call.argv), job["env"])
+    for number in call.broker:
+        dial.install(number)
     _streams()
     os.close(REQUEST)
     os.set_inheritable(RESULT, False)
@@ -86,7 +88,7 @@ def _confine(plan: Plan, call: Call, folder: str) -> None:
     if plan.landlock:
         landlock.restrict(plan.readable, (*_DEVICES, folder), plan.landlock, tcp=plan.network)
     leader = 0 if plan.landlock >= landlock.SIGNALS_SINCE else os.getpid()
-    filter_calls(plan, network=call.network or plan.network, leader=leader)
+    filter_calls(plan, network=plan.network or (call.network and not call.broker), leader=leader)
 
 
 def confine_all(plan: Plan) -> None:

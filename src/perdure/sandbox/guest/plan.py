@@ -50,7 +50,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call: its limits, files to bring back, another runtime to execute, control groups to enter."""
+    """A call: its limits, files to bring back, another runtime to execute, control groups to enter.
+
+    broker: one descriptor, or none, that a job without internet sockets reaches its proxy by.
+    """
 
     limits: Limits
     keep: tuple[str, ...] = ()
@@ -58,3 +61,4 @@ class Call:
     network: bool = False
     groups: tuple[int, ...] = ()
     memory_events: int | None = None
+    broker: tuple[int, ...] = ()

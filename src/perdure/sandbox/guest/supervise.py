@@ -59,7 +59,7 @@ def _held(
     leader = os.fork()
     if leader == 0:
         _become(plan, call, folder, descriptors, started)
-    for number in (started, *descriptors, *call.groups):
+    for number in (started, *descriptors, *call.groups, *call.broker):
         os.close(number)
     tree.leader = leader
     if failed := _read(ready):
@@ -83,15 +83,16 @@ def _become(plan: Plan, call: Call, folder: str, descriptors: Sequence[int], sta
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
-        wanted = [nothing, *descriptors, started, *call.groups]
+        wanted = [nothing, *descriptors, started, *call.groups, *call.broker]
         apart = [fcntl.fcntl(number, fcntl.F_DUPFD, 64) for number in wanted]
         for place, number in enumerate(apart):
             os.dup2(number, place, inheritable=place <= job.ERR)
         started = _FIRST_FREE
-        groups = tuple(range(started + 1, len(wanted)))
+        after = started + 1 + len(call.groups)
+        groups, broker = tuple(range(started + 1, after)), tuple(range(after, len(wanted)))
         os.closerange(len(wanted), 1 << 16)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        job.run(plan, replace(call, groups=groups), folder, started)
+        job.run(plan, replace(call, groups=groups, broker=broker), folder, started)
     except BaseException as error:  # noqa: BLE001 - told to the supervisor
         try:
             os.write(started, json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())

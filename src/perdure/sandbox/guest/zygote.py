@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import replace
 from typing import Any
 
 from . import job, loopback
@@ -80,6 +81,10 @@ class Zygote:
                 isolate()
                 if call.network:
                     _hand_over(life, loopback.listen())
+            elif call.network and self._plan.landlock and not self._plan.network:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                _hand_over(life, theirs)
+                call = replace(call, broker=(ours.detach(),))
             supervise(self._plan, call, life, numbers[1:])
         except BaseException as error:  # noqa: BLE001 - the border of the process
             life.send(json.dumps(job.describe(error)).encode())
