@@ -19,6 +19,7 @@ from bench.messages import Bench, first_token, one_step, with_a_tool
 from bench.processes import Child
 from bench.raw import FORMATS, Format, Raw
 from bench.report import Report
+from bench.sandbox import sandbox
 from bench.tail import spilling, tail
 from bench.throughput import Servers, streams, throughput
 
@@ -33,11 +34,12 @@ PARTS = (
     "throughput",
     "streams",
     "tail",
+    "sandbox",
     "breakdown",
     "install",
 )
 HELD = 200  # messages after which the memory is looked at again
-OWN_ONLY = {"startup", "memory", "tail", "breakdown"}
+OWN_ONLY = {"startup", "memory", "tail", "sandbox", "breakdown"}
 
 
 def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -96,8 +98,10 @@ def _measure(options: argparse.Namespace, chosen: Sequence[str], models: Child, 
         return
     if "startup" in chosen:
         startup.startup(report, lambda home: _perdure(options, home, models), options.starts)
+    if "sandbox" in chosen:
+        sandbox(report, options.messages)
     with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
-        if set(chosen) - {"startup", "install", "breakdown"}:
+        if set(chosen) - {"startup", "install", "sandbox", "breakdown"}:
             with (
                 _perdure(options, Path(home), models) as server,
                 _bench(options, server.url, models, report) as bench,

@@ -16,7 +16,15 @@ from perdure.sandbox.base import Job, Outcome, SandboxUnavailable
 from perdure.sandbox.bubblewrap import binaries
 from perdure.sandbox.egress.proxy import Egress, proxy_environment
 from perdure.sandbox.environments.environments import Environments
-from perdure.sandbox.inside import CLIENT, CLIENT_PRELOADED, PRELOADED, SHIPPED, Inside, shipped
+from perdure.sandbox.inside import (
+    CLIENT,
+    CLIENT_PRELOADED,
+    PRELOADED_MORE,
+    SHIPPED,
+    Inside,
+    shipped,
+    wants_more,
+)
 from perdure.sandbox.node.command import (
     PACKAGES,
     PROGRAM_INSIDE,
@@ -67,6 +75,9 @@ class Equipment:
         if job.network.server:
             async with self._worlds.use("client", self._client_world) as world:
                 return await self._run(world.zygote, job)
+        if wants_more(job.source, job.prelude):
+            async with self._worlds.use("python", self._larger) as world:
+                return await self._run(world.zygote, job)
         return await self._run(self._plain, job)
 
     async def close(self) -> None:
@@ -98,15 +109,20 @@ class Equipment:
 
     async def _client_world(self) -> World:
         """A world for tools that call this server back: with its client, which ships with us, in memory."""
-        inside = Inside(packages=shipped(CLIENT), preload=(*PRELOADED, *CLIENT_PRELOADED))
+        inside = Inside(packages=shipped(CLIENT), preload=(*PRELOADED_MORE, *CLIENT_PRELOADED))
         return World(self._backend.zygote(inside, self._slots))
+
+    async def _larger(self) -> World:
+        """Plain Python that has loaded more."""
+        return World(self._backend.zygote(Inside(preload=PRELOADED_MORE), self._slots))
 
     async def _packages(self, job: Job, environments: Environments) -> World:
         """A world with packages of Python; nothing is loaded in advance where it cannot be without rights."""
         environment = await environments.take(job.organization_id, "pip", job.requirements.pip)
         seen, confined = self._seen(environment.folder, ENVIRONMENT), self._backend.confines_zygotes
         own = shipped(CLIENT if job.network.server else SHIPPED)
-        inside = Inside(packages=own, paths=(seen,), mounts=((environment.folder, seen),))
+        mounts = ((environment.folder, seen),)
+        inside = Inside(packages=own, paths=(seen,), mounts=mounts, preload=PRELOADED_MORE)
         if confined:
             preload = (*inside.preload, *environment.modules)
             inside = replace(inside, trusted=False, preload=preload, network=bool(job.network))

@@ -1,6 +1,7 @@
 """What the inside of a sandbox is made of: an interpreter, packages, read-only folders."""
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,14 +19,28 @@ CLIENT_PRELOADED = (
     *("letta_client", "letta_client.resources.agents", "letta_client.resources.blocks"),
     *("letta_client.resources.tools", "letta_client.resources.archives", "letta_client.resources.runs"),
 )
+# Each megabyte that is loaded makes every fork dearer, so what few want is in a zygote of its own.
 PRELOADED = (
-    *("ast", "asyncio", "base64", "collections", "contextlib", "csv", "dataclasses", "datetime", "decimal"),
-    *("enum", "fnmatch", "functools", "glob", "hashlib", "hmac", "html", "http.client", "inspect", "io"),
-    *("itertools", "json", "logging", "math", "operator", "pathlib", "random", "re", "secrets", "shutil"),
-    *("socket", "sqlite3", "ssl", "statistics", "string", "subprocess", "tempfile", "textwrap", "threading"),
-    *("time", "traceback", "typing", "unicodedata", "urllib.parse", "urllib.request", "uuid", "zoneinfo"),
-    *("typing_extensions", "pydantic", "pydantic.fields", "pydantic.main", "pydantic.types"),
+    *("ast", "base64", "collections", "contextlib", "csv", "dataclasses", "datetime", "decimal", "enum"),
+    *("fnmatch", "functools", "glob", "hashlib", "hmac", "inspect", "io", "itertools", "json", "math"),
+    *("operator", "pathlib", "random", "re", "secrets", "shutil", "string", "tempfile", "textwrap", "time"),
+    *("traceback", "typing", "urllib.parse", "uuid"),
 )
+PRELOADED_MORE = (
+    *PRELOADED,
+    *("asyncio", "html", "http.client", "logging", "socket", "sqlite3", "ssl", "statistics", "subprocess"),
+    *("threading", "typing_extensions", "unicodedata", "urllib.request", "zoneinfo"),
+    *("pydantic", "pydantic.fields", "pydantic.main", "pydantic.types"),
+)
+_WANTS_MORE = re.compile(
+    r"\b(async|asyncio|html|http|logging|socket|sqlite3|ssl|statistics|subprocess|threading|typing_extensions"
+    r"|unicodedata|urllib\.request|zoneinfo|pydantic)\b"
+)
+
+
+def wants_more(*sources: str) -> bool:
+    """Whether sources name what only the larger zygote has loaded; guessing wrong costs an import."""
+    return any(_WANTS_MORE.search(source) for source in sources)
 
 
 def base_python() -> Path:

@@ -1,14 +1,12 @@
 """Runs a job's Python: a fresh module, the function called or the script run, its value as JSON."""
 
 import ast
-import asyncio
-import inspect
 import linecache
 import sys
 import traceback
 import types
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Mapping
+from typing import Any, cast
 
 from .values import text, to_json
 
@@ -69,10 +67,14 @@ def _run(code: types.CodeType, module: types.ModuleType) -> Any:
 
 
 def _finished(value: Any) -> Any:
-    return asyncio.run(_awaited(value)) if inspect.isawaitable(value) else value
+    if not isinstance(value, Awaitable):
+        return value
+    import asyncio  # noqa: PLC0415 - large, and few jobs have anything to await
+
+    return asyncio.run(_awaited(cast("Awaitable[Any]", value)))
 
 
-async def _awaited(value: Any) -> Any:
+async def _awaited(value: Awaitable[Any]) -> Any:
     return await value
 
 
