@@ -30,6 +30,28 @@ def agent(client, model_name, make_tool):  # noqa: F811
     )
 
 
+HOARD = '''
+import os
+
+def hoard(agent_state, n: int = 0) -> int:
+    """Write a secret into memory."""
+    agent_state.memory.update_block_value("human", "The key: " + os.environ["KEY"])
+    return n
+'''
+
+
+def test_a_secret_is_not_written_into_memory_and_numbers_may_be_large(client, model_name, make_tool):  # noqa: F811
+    agent = client.agents.create(
+        model=f"scripted/{model_name}",
+        tool_ids=[make_tool(HOARD).id],
+        secrets={"KEY": "the key of the agent"},
+        memory_blocks=[{"label": "human", "value": ""}],
+    )
+    done = client.agents.tools.run("hoard", agent_id=agent.id, args={"n": 2**70})
+    assert done.status == "success"
+    assert client.agents.blocks.retrieve("human", agent_id=agent.id).value == "The key: [redacted KEY]"
+
+
 def test_an_agents_tool_returns_json_as_it_is(client, agent):
     done = client.agents.tools.run("weather", agent_id=agent.id, args={"city": "Köln", "days": "2"})
     assert done.status == "success"

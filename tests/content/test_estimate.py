@@ -1,7 +1,7 @@
 """Estimates of tokens: never far off, never the whole of a picture's data, and fast."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from perdure.content.estimate import cut_to_tokens, message_tokens, text_tokens
@@ -45,6 +45,7 @@ def test_a_message_grows_with_its_parts_and_pictures_count_as_pictures(parts: li
         assert after - before < 2000
 
 
+@example("\x80\x80\x80𐀀00ࠀ", 4)
 @given(st.text(), st.integers(0, 50))
 def test_a_cut_text_is_small_enough_and_its_own_beginning(text: str, tokens: int) -> None:
     kept = cut_to_tokens(text, tokens)

@@ -48,6 +48,6 @@ def message_tokens(message: Message) -> int:
 def cut_to_tokens(text: str, tokens: int) -> str:
     """The beginning of a text that takes at most so many tokens; a cut is marked by an ellipsis."""
     kept = text
-    while kept and text_tokens(kept) + 1 > tokens < text_tokens(text):
+    while kept and text_tokens(f"{kept}…") > tokens < text_tokens(text):
         kept = kept[: min(len(kept) - 1, len(kept) * max(tokens - 1, 0) // text_tokens(kept))]
     return kept if len(kept) == len(text) else f"{kept}…" if kept else ""

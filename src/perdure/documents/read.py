@@ -16,7 +16,8 @@ READER = str(Path(__file__).with_name("reader.py"))
 MOST_BYTES = 10_000_000
 SECONDS, MEMORY, AT_ONCE = 20, 1024 * 1024 * 1024, 2
 HTML_START = re.compile(
-    rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype html|html|head|body)\b", re.IGNORECASE | re.DOTALL
+    rb"\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->).)*-->\s*)*<(!doctype html|html|head|body)\b",
+    re.IGNORECASE | re.DOTALL,
 )
 TEXTS = (
     "application/json",

@@ -1,6 +1,7 @@
 """Calls tools, wherever they live. Whatever goes wrong becomes a return that the model can read."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,7 @@ import orjson
 
 from perdure.content.parts import ToolCall, ToolReturn
 from perdure.kit.errors import PerdureError
+from perdure.kit.text import storable
 from perdure.tools.arguments import check, read_arguments, stripped
 from perdure.tools.base import BuiltinTool, Returned, ToolContext, ToolFailed
 from perdure.tools.rules import CalledTool, ToolRules
@@ -87,7 +89,7 @@ class Dispatcher:
 
         Raises `PerdureError` where it could not be made.
         """
-        call = ToolCall("", tool.name, orjson.dumps(arguments).decode())
+        call = ToolCall("", tool.name, json.dumps(arguments))
         returned = await self._run(ctx, tool, call, NO_RULES, ())
         text = as_text(returned.value)
         if len(text) <= tool.return_char_limit:
@@ -148,7 +150,10 @@ def as_text(value: Any) -> str:
         return value
     if value is None:
         return "None"
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # whole numbers of more than 64 bits, halves of surrogate pairs
+        return storable(json.dumps(value, default=str, ensure_ascii=False))
 
 
 def cut(text: str, limit: int) -> str:

@@ -33,7 +33,7 @@ class ToolRunFromSource(BaseModel):
 
     source_code: Source
     args: dict[str, Any]
-    env_vars: dict[str, str] = Field(default_factory=dict[str, str])
+    env_vars: dict[str, str] = Field(default_factory=dict[str, str], max_length=1000)
     name: str | None = Field(default=None, description="The function. [default: as when a tool is made]")
     source_type: str | None = None
     args_json_schema: Schema = None

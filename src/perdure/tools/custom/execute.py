@@ -15,7 +15,7 @@ from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
 from perdure.tools.base import Returned, ToolContext, ToolFailed
 from perdure.tools.custom.job import Code, job_of, language_of, layered, requirements_of, returned
-from perdure.tools.custom.redact import Redact
+from perdure.tools.custom.redact import Redact, redacted
 from perdure.tools.custom.source import API_KEY, Source, read_source
 from perdure.tools.sandboxes.store import VARIABLES, Sandboxed, sandboxed
 from perdure.tools.settings import ToolSettings
@@ -86,8 +86,9 @@ class CustomTools:
         changed: Mapping[str, str] = {}
         if state is not None and outcome.status == "success":
             outcome, changed = _parted(outcome)
-        result = returned(code.name, outcome, Redact({**own, **token}), network=bool(job.network))
-        return await self._remembered(ctx, result, changed)
+        redact = Redact({**own, **token})
+        result = returned(code.name, outcome, redact, network=bool(job.network))
+        return await self._remembered(ctx, result, redacted(changed, redact))
 
     @property
     def _type(self) -> str:
