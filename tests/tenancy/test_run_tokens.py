@@ -1,5 +1,6 @@
 """Tokens of tools: for whom they speak, how long, and which doors they open."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -81,6 +82,48 @@ def test_it_opens_what_agents_are_made_of(path):
 def test_it_opens_no_secrets_no_configuration_and_runs_no_tools(path):
     with pytest.raises(Forbidden, match="tool"):
         run_tokens.check_call(path)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_it_places_no_code_and_approves_nothing(method):
+    for path in (
+        "/v1/tools",
+        "/v1/tools/",
+        "/v1/tools/tool-1",
+        "/v1/tools/add-base-tools",
+        "/v1/tools/search/x",
+        "/v1/agents/agent-1/tools/approval/f",
+    ):
+        run_tokens.check_call(path)
+        with pytest.raises(Forbidden, match="does not make"):
+            run_tokens.check_call(path, "run-1", method)
+    for path in ("/v1/tools/search", "/v1/tools/call", "/v1/agents/a/tools/attach/t", "/v1/blocks/"):
+        run_tokens.check_call(path, "run-1", method)
+
+
+def test_it_lasts_through_the_wait_in_line_and_the_installation():
+    assert run_tokens.lifetime(30) == timedelta(seconds=335)
+    assert run_tokens.lifetime(30, 300) == timedelta(seconds=635)
+
+
+SOURCE = '''
+def look() -> float:
+    """Look."""
+    import base64, json, os, time
+    said = os.environ["LETTA_API_KEY"].split(".")[1]
+    expires = json.loads(base64.urlsafe_b64decode(said + "=="))[3]
+    try:
+        client.tools.upsert(source_code="def f():\\n    pass")
+    except Exception as error:
+        return [expires - time.time(), type(error).__name__]
+'''
+
+
+def test_a_tool_has_a_token_for_its_wait_and_none_to_make_tools(http):
+    told = http.post("/v1/tools/run", json={"source_code": SOURCE, "args": {}}).json()
+    seconds, refused = json.loads(told["tool_return"])
+    assert seconds > run_tokens.QUEUE.total_seconds()
+    assert refused == "PermissionDeniedError"
 
 
 def asked(path, key, **headers):

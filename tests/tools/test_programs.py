@@ -1,8 +1,10 @@
 """Programs of a model that call its agent's tools."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +14,8 @@ from tests.conftest import LiveServer
 from perdure.kit.errors import Forbidden
 from perdure.kit.ids import new_id
 from perdure.sandbox.base import Outcome
+from perdure.sandbox.chosen import ChosenSandbox
+from perdure.sandbox.settings import SandboxSettings
 from perdure.tenancy import run_tokens
 from perdure.testing.scripted import ScriptedModel, call, say
 from perdure.tools.programs.programs import callable_tools
@@ -59,6 +63,39 @@ def test_a_program_calls_tools_as_functions_and_works_on_what_they_return(run, c
     assert answer["func_return"] == "dict"
     blocks = client.agents.blocks.list(run.agent.id)
     assert [block.value for block in blocks] == ["Ada\nLikes tea"]
+
+
+def test_as_many_programs_as_the_sandbox_has_slots_do_not_keep_their_tools_waiting(
+    client, scripted, model_name
+):
+    client.tools.upsert(source_code=ADD)
+    code = "import time\ntime.sleep(0.5)\nadd(1)"
+    count = SandboxSettings().concurrency
+    agents = [
+        client.agents.create(
+            model=scripted.script(f"{model_name}-{n}", call(NAME, code=code), say(".")), tools=[NAME, "add"]
+        )
+        for n in range(count)
+    ]
+    began = time.monotonic()
+    with ThreadPoolExecutor(count) as pool:
+        answers = list(pool.map(lambda agent: client.agents.messages.create(agent.id, input="go"), agents))
+    assert time.monotonic() - began < SandboxSettings().wall_seconds / 2
+    for answer in answers:
+        (found,) = [m for m in answer.messages if m.message_type == "tool_return_message"]
+        assert json.loads(found.tool_return)["func_return"] == 2
+
+
+async def test_where_one_call_runs_at_once_there_is_a_slot_for_what_a_program_calls():
+    settings = SandboxSettings(concurrency=1)
+    assert [settings.programs, SandboxSettings(concurrency=3).programs] == [1, 1]
+    sandbox = ChosenSandbox(settings)
+    try:
+        slots = (await sandbox.choose()).slots
+        async with asyncio.timeout(5):
+            assert {await slots.take(), await slots.take()} == {0, 1}
+    finally:
+        await sandbox.close()
 
 
 def test_what_a_tool_cannot_do_is_an_error_that_a_program_can_catch(run):
@@ -148,8 +185,6 @@ def test_what_a_program_is_calling_ends_with_it(client, scripted, model_name, li
     reached, opened = Event(), Event()
 
     async def gate() -> None:
-        import asyncio
-
         reached.set()
         await asyncio.to_thread(opened.wait, 10)
 

@@ -64,7 +64,7 @@ def landlocked(settings: SandboxSettings) -> Backend:
     def make(inside: Inside, slots: Slots, listen: Listen = socket.socket.close) -> Zygote:
         return Zygote(
             lambda: landlock.command(inside, settings.user),
-            lambda: landlock.plan(inside, ground, settings.concurrency),
+            lambda: landlock.plan(inside, ground, settings.slots),
             slots,
             listen,
         )

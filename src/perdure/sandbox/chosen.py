@@ -90,8 +90,8 @@ class ChosenSandbox:
         from perdure.sandbox.equipment import Equipment  # noqa: PLC0415 - servers start without it
 
         passed_over: list[Tried] = []
-        groups = await asyncio.to_thread(cgroups.make, self._settings.concurrency)
-        slots = Slots(self._settings.concurrency, groups)
+        groups = await asyncio.to_thread(cgroups.make, self._settings.slots)
+        slots = Slots(self._settings.slots, groups)
         for name, make in self._candidates():
             reason = missing(name)
             for backend in [] if reason else make():

@@ -85,6 +85,16 @@ class SandboxSettings(BaseModel):
     )
 
     @property
+    def slots(self) -> int:
+        """How many calls have a place: two at least, for a program that calls tools and what it calls."""
+        return max(2, self.concurrency)
+
+    @property
+    def programs(self) -> int:
+        """How many programs that call tools run at once: half of all, so that what they call runs, too."""
+        return self.slots // 2
+
+    @property
     def limits(self) -> Limits:
         """The limits of a call that nobody set others for."""
         return Limits(

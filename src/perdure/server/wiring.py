@@ -1,5 +1,6 @@
 """Makes the long-lived objects and joins them, by hand; nothing else makes them."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -121,7 +122,14 @@ class Wiring:
         facts = Facts(db, ring, models)
         mcp_servers = McpServers(db, ring, fetcher, settings.mcp, settings.home, facts)
         custom = CustomTools(
-            db, ring, sandbox, settings.tools, settings.sandbox.limits, remember, lambda: _address(app)
+            db,
+            ring,
+            sandbox,
+            settings.tools,
+            settings.sandbox.limits,
+            settings.sandbox.environments.seconds,
+            remember,
+            lambda: _address(app),
         )
         dispatcher = Dispatcher(BUILTINS, {"custom": custom.execute, MCP: mcp_servers.execute})
         keep = timedelta(hours=settings.runs.frames_hours)
@@ -163,7 +171,8 @@ class Wiring:
         web = Web(fetcher, settings.search, settings.environment)
         dispatcher.add(bound(web_tools.TOOLS, web))
         code_runner = CodeRunner(sandbox, settings.sandbox.limits, settings.tools)
-        programs = Programs(code_runner, dispatcher, ring, lambda: _address(app))
+        places = asyncio.Semaphore(settings.sandbox.programs)
+        programs = Programs(code_runner, dispatcher, ring, lambda: _address(app), places)
         dispatcher.add(bound(code_tools.TOOLS, code_runner))
         dispatcher.add(bound(program_tools.TOOLS, programs))
         app.state.programs = programs

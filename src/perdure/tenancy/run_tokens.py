@@ -1,7 +1,8 @@
 """Short-lived tokens for tools that call this server back: signed, never stored, and good for little.
 
 A token speaks for the organization and user of the run whose tool holds it, in the routes of `may_call`
-only, and until the call of the tool must have ended. It is `perdure_run_<key id>_<what it says>_<its mac>`.
+only, and until the call of the tool must have ended, however late it began (`lifetime`). It is
+`perdure_run_<key id>.<what it says>.<its mac>`.
 """
 
 import base64
@@ -20,8 +21,13 @@ from perdure.tenancy.keyring import KeyRing, KeyRingError
 PREFIX = "perdure_run_"
 PURPOSE = "perdure run tokens"
 PARTS = 3
+QUEUE, GRACE = timedelta(minutes=5), timedelta(seconds=5)  # for the wait in line, and for an end that is late
 PROGRAM, CALLS = "program", "/v1/tools/call"  # the prefix of a program's id, and the one route it may call
 RUNS_TOOL = re.compile(r"/v1/(agents/[^/]+/)?tools/([^/]+/)?run/?$")
+# What would place code, which agents then run with their secrets, or do without a person's approval.
+CHANGES_TOOLS = re.compile(r"/v1/(tools(/|$)|agents/[^/]+/tools/approval(/|$))")
+READS = frozenset({"GET", "HEAD", "OPTIONS"})
+ALSO_READS = frozenset({"/v1/tools/search", CALLS})  # which have bodies, so that they are no GET
 # What an agent is made of, what it said and what it is doing. Whatever is not named here is refused.
 ALLOWED = frozenset(
     {
@@ -44,6 +50,11 @@ ALLOWED = frozenset(
         "tools",
     }
 )
+
+
+def lifetime(wall_seconds: float, install_seconds: float = 0.0) -> timedelta:
+    """How long a token must last, as it is made before the call waits in line and for its packages."""
+    return QUEUE + timedelta(seconds=install_seconds + wall_seconds) + GRACE
 
 
 def issue(ring: KeyRing, actor: Actor, tool_of: str, lifetime: timedelta) -> str:
@@ -74,8 +85,8 @@ def is_run_token(credential: str) -> bool:
     return credential.startswith(PREFIX)
 
 
-def check_call(path: str, tool_of: str = "") -> None:
-    """Raise `Forbidden` where a tool's token opens no door: keys, secrets, configuration, and tools run.
+def check_call(path: str, tool_of: str = "", method: str = "GET") -> None:
+    """Raise `Forbidden` where a tool's token opens no door: keys, secrets, settings, tools run or changed.
 
     That of a program which a model has written opens nothing but the calls of its agent's tools.
     """
@@ -90,6 +101,8 @@ def check_call(path: str, tool_of: str = "") -> None:
         raise Forbidden(
             "A tool cannot have another tool run: call its code, or message an agent that has it."
         )
+    if method not in READS and path.rstrip("/") not in ALSO_READS and CHANGES_TOOLS.match(path):
+        raise Forbidden("A tool reads tools, and attaches them; it does not make, change or approve them.")
 
 
 def _encoded(said: bytes) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, cast
 
 from sqlalchemy import Connection
@@ -22,20 +21,23 @@ from perdure.tools.settings import ToolSettings
 from perdure.tools.store import ToolRow
 
 REMOTE = ("e2b", "modal")
-GRACE = timedelta(seconds=5)
 # Stores what a tool changed in the memory blocks of its agent: texts by label.
 Remember = Callable[[Connection, ToolContext, Mapping[str, str]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CustomTools:
-    """The executor of tools of kind `custom`. `server` tells where tools reach this server, if they can."""
+    """The executor of tools of kind `custom`. `server` tells where tools reach this server, if they can.
+
+    `install_seconds` is how long installing the packages of one may take.
+    """
 
     db: Database
     ring: KeyRing
     sandbox: Sandbox
     settings: ToolSettings
     limits: Limits
+    install_seconds: float
     remember: Remember
     server: Callable[[], str | None]
 
@@ -105,7 +107,8 @@ class CustomTools:
         token: dict[str, str] = {}
         if API_KEY not in job.env:
             caller = (ctx and (ctx.run_id or ctx.agent_id)) or actor.organization_id
-            lifetime = timedelta(seconds=job.limits.wall_seconds) + GRACE
+            installing = self.install_seconds if job.requirements else 0.0
+            lifetime = run_tokens.lifetime(job.limits.wall_seconds, installing)
             token = {API_KEY: run_tokens.issue(self.ring, actor, caller, lifetime)}
         env = {"LETTA_BASE_URL": server, **job.env, **token}
         return replace(job, env=env, network=replace(job.network, server=server)), token

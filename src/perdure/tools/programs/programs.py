@@ -5,7 +5,6 @@ import keyword
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -23,7 +22,6 @@ from perdure.tools.dispatch import Dispatcher
 from perdure.tools.store import ToolRow
 
 NAME = "run_code_with_tools"
-GRACE = timedelta(seconds=5)
 HARMLESS = ("continue_loop",)  # rules that say nothing about when a tool may be called
 NOWHERE = "This server does not know its own address, which the program needs: set tools.server_url."
 CONNECT = """__guest = {{'__name__': 'guest'}}
@@ -44,12 +42,16 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Programs:
-    """The programs at work in this process; `server` tells where they reach it."""
+    """The programs at work in this process; `server` tells where they reach it.
+
+    `places` are fewer than the sandbox's slots: a program holds one while what it calls waits for another.
+    """
 
     runner: CodeRunner
     dispatcher: Dispatcher
     ring: KeyRing
     server: Callable[[], str | None]
+    places: asyncio.Semaphore
     running: dict[str, Running] = field(default_factory=dict[str, Running])
 
     async def run(self, ctx: ToolContext, code: str) -> Outcome:
@@ -61,8 +63,8 @@ class Programs:
         attached = await ctx.db.read(store.by_ids, ctx.actor, [tool["id"] for tool in state["tools"]])
         tools = callable_tools(attached, state["tool_rules"] or ())
         limits = await self.runner.limits_for(ctx)
-        async with self._begun(Running(ctx, tools)) as program:
-            lifetime = timedelta(seconds=limits.wall_seconds) + GRACE
+        async with self.places, self._begun(Running(ctx, tools)) as program:
+            lifetime = run_tokens.lifetime(limits.wall_seconds)
             token = run_tokens.issue(self.ring, ctx.actor, program, lifetime)
             env = {"PERDURE_CALLS_URL": f"{server}{run_tokens.CALLS}", "PERDURE_CALLS_TOKEN": token}
             job = Job(
