@@ -45,6 +45,11 @@ async def test_a_name_keeps_its_host_header_and_goes_to_the_checked_address(site
     assert f"host: box:{site.port}" in site.asked[0].lower()
 
 
+async def test_an_address_that_may_be_our_own_server_is_told_for_whom_it_is_asked(client, site: Site):
+    await client.get(site.page("/a", b"hello"))
+    assert "\r\nx-perdure-job: 1\r\n" in site.asked[0]
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://[::1]/", "http://10.1.2.3/", "ftp://x/"])
 async def test_other_addresses_are_not(site: Site, url: str):
     async with client_of(OutboundSettings()) as client:

@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 
 from perdure.kit.errors import InvalidArgument
-from perdure.kit.outbound import Fetcher, FetchFailed, OutboundSettings, shown
+from perdure.kit.outbound import Fetcher, FetchFailed, OutboundSettings, same_origin, shown
 
 LOOPBACK = ip_network("127.0.0.0/8")
 
@@ -99,6 +99,34 @@ async def test_by_default_nothing_private_is_asked(site: Site) -> None:
         with pytest.raises(FetchFailed, match=r"outbound\.networks"):
             await fetcher.get(url)
     assert site.asked == []
+
+
+async def test_an_address_that_may_be_our_own_server_is_told_for_whom_it_is_asked(site: Site) -> None:
+    url = site.page("/a", b"words")
+    fetcher = open_fetcher(resolve=names(pictures_example=["127.0.0.1"]))
+    await fetcher.get(f"http://pictures.example:{site.port}/a")
+    await fetcher.post(url, b"{}", {})
+    assert ["\r\nx-perdure-job: 1\r\n" in asked for asked in site.asked] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("host", "kept"), [("127.0.0.1", True), ("127.0.0.2", False), ("other.example", False)]
+)
+async def test_the_headers_of_a_caller_stay_at_their_origin(site: Site, host: str, kept: bool) -> None:
+    site.page("/b", b"there")
+    url = site.page("/a", status="302 Found", location=f"http://{host}:{site.port}/b")
+    fetcher = open_fetcher(resolve=names(**{"other_example": ["127.0.0.1"], "127_0_0_2": ["127.0.0.1"]}))
+    await fetcher.get(url, {"X-Api-Key": "secret", "Authorization": "Bearer s", "Accept": "text/*"})
+    first, second = (asked.lower() for asked in site.asked)
+    assert "x-api-key: secret" in first
+    assert ("x-api-key: secret" in second, "authorization: bearer s" in second) == (kept, kept)
+    assert "accept: text/*" in second
+
+
+def test_an_origin_is_scheme_host_and_port() -> None:
+    assert same_origin("http://a.example/x", "http://A.example:80/y")
+    for other in ("https://a.example/", "http://a.example:81/", "http://b.example/", "http://[/"):
+        assert not same_origin("http://a.example/x", other)
 
 
 async def test_every_redirect_is_checked_like_the_first(site: Site) -> None:

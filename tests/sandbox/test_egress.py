@@ -109,8 +109,13 @@ async def test_a_granted_host_is_reached_by_real_clients(site: Site) -> None:
     assert f"Host: good.example:{site.port}".encode() in site.asked[0]
 
 
+def tunnelled(site: Site) -> Network:
+    """Our own server by https: the one place of this machine that a tunnel leads to."""
+    return Network(("*",), server=f"https://127.0.0.1:{site.port}")
+
+
 async def test_a_tunnel_carries_bytes_both_ways(site: Site) -> None:
-    async with proxied(site, Network(("*",))) as proxy:
+    async with proxied(site, tunnelled(site)) as proxy:
         status, reader, writer = await tunnel(proxy, f"127.0.0.1:{site.port}")
         assert status.startswith(b"HTTP/1.1 200 ")
         await reader.readline()
@@ -195,6 +200,22 @@ async def test_our_own_server_is_reached_although_it_is_on_the_loopback(site: Si
         writer.close()
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost", "good.example", "mapped.example"])
+async def test_every_spelling_of_our_own_server_is_told_that_a_job_asks(site: Site, host: str) -> None:
+    named = {"127_0_0_2": "127.0.0.1"}
+    resolve = names(
+        **named, localhost="127.0.0.1", good_example="127.0.0.1", mapped_example="::ffff:127.0.0.1"
+    )
+    own = Network(("*",), server=f"http://127.0.0.1:{site.port}")
+    async with proxied(site, own, resolve) as proxy:
+        assert (await get(proxy, f"http://{host}:{site.port}/v1")).text == "/v1"
+        status, _, writer = await tunnel(proxy, f"{host}:{site.port}")
+        assert status.startswith(b"HTTP/1.1 403 ")
+        assert b"is asked by http, not through a tunnel" in status
+        writer.close()
+    assert [b"\r\nx-perdure-job: 1\r\n" in asked for asked in site.asked] == [True]
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
@@ -223,7 +244,7 @@ async def test_the_bytes_of_a_job_are_limited(site: Site) -> None:
 
 
 async def test_the_connections_of_a_job_are_limited(site: Site) -> None:
-    async with proxied(site, Network(("*",)), connections=2) as proxy:
+    async with proxied(site, tunnelled(site), connections=2) as proxy:
         held = [await tunnel(proxy, f"127.0.0.1:{site.port}") for _ in range(2)]
         status, _, writer = await tunnel(proxy, f"127.0.0.1:{site.port}")
         assert status == b"HTTP/1.1 503 More than 2 connections at once\r\n"
@@ -238,7 +259,7 @@ async def test_a_silent_connection_is_ended(site: Site) -> None:
 
 
 async def test_closing_ends_what_is_under_way(site: Site) -> None:
-    async with proxied(site, Network(("*",))) as proxy:
+    async with proxied(site, tunnelled(site)) as proxy:
         _, reader, writer = await tunnel(proxy, f"127.0.0.1:{site.port}")
     await reader.readline()
     assert await reader.read() == b""

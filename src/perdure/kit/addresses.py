@@ -13,6 +13,9 @@ Network = IPv4Network | IPv6Network
 UNICAST = IPv6Network("2000::/3")  # all that the internet routes; the rest is special in one way or another
 NAT64 = IPv6Network("64:ff9b::/96")
 IPV4_BITS = 0xFFFF_FFFF
+# This header is on all that jobs, models and callers have us ask of addresses that are not public: one of
+# them may be our own server's, which trusts programs of this machine while it is open, but never these.
+FROM_A_JOB = "x-perdure-job"
 
 
 def is_public(address: Address) -> bool:
@@ -25,6 +28,11 @@ def is_public(address: Address) -> bool:
     if address in UNICAST:
         return address.is_global or address.sixtofour is not None
     return bool(inner)
+
+
+def marking(address: Address) -> dict[str, str]:
+    """The headers that say to an address which could be our own server's for whom it is asked."""
+    return {} if is_public(address) else {FROM_A_JOB: "1"}
 
 
 def embedded(address: IPv6Address) -> Iterator[IPv4Address]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx2
 
-from perdure.kit.addresses import Address
+from perdure.kit.addresses import Address, marking
 from perdure.kit.outbound import Fetcher, FetchFailed, check_address, shown, trusted
 
 REMEMBERED_SECONDS = 30.0
@@ -33,10 +33,12 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         origin = (request.url.scheme, request.url.host, request.url.port)
         address = await self._address(origin, request.url)
         pool = self._pools.get(origin) or await self._open(origin)
+        headers = httpx2.Headers(request.headers)
+        headers.update(marking(address))
         sent = httpx2.Request(
             request.method,
             request.url.copy_with(host=str(address), fragment=None),
-            headers=request.headers,
+            headers=headers,
             stream=request.stream,
             extensions=request.extensions | self._names(request),
         )

@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork
 from pydantic_settings import NoDecode
 
-from perdure.kit.addresses import Address, usable
+from perdure.kit.addresses import Address, marking, usable
 from perdure.kit.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_REDIRECTS = 5
 CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
 USER_AGENT = "perdure"
+HARMLESS = frozenset({"accept", "accept-language", "user-agent"})  # the rest may be secrets of one origin
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
@@ -114,7 +115,9 @@ class Fetcher:
             answer, location = await self._exchange("GET", url, headers, b"")
             if answer.status not in REDIRECTS or location is None:
                 return answer
-            url = urljoin(url, location)
+            before, url = url, urljoin(url, location)
+            if not same_origin(before, url):
+                headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
         raise FetchFailed(f"{shown(url)}: more than {MAX_REDIRECTS} redirects.")
 
     async def _post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Fetched:
@@ -131,7 +134,9 @@ class Fetcher:
             sent = {"host": target.netloc.decode(), "user-agent": USER_AGENT, **headers}
             sent["accept-encoding"] = "identity"
             extensions = {"sni_hostname": target.raw_host.decode()} if target.scheme == "https" else {}
-            target = target.copy_with(host=str(await self.address(target)), fragment=None)
+            address = await self.address(target)
+            sent |= marking(address)
+            target = target.copy_with(host=str(address), fragment=None)
             tls = await asyncio.to_thread(trusted)
             async with (
                 httpx2.AsyncClient(verify=tls, trust_env=False, timeout=self.settings.seconds) as http,
@@ -204,6 +209,17 @@ def _checked(target: "httpx2.URL", url: str) -> "httpx2.URL":
     if not target.host or not 0 < (target.port or PORTS[target.scheme]) < MAX_PORT:
         raise FetchFailed(f"{shown(url)} names no host and port there can be.")
     return target
+
+
+def same_origin(one: str, other: str) -> bool:
+    """Whether two addresses agree in scheme, host and port."""
+    import httpx2  # noqa: PLC0415 - see above
+
+    try:
+        first, second = httpx2.URL(one), httpx2.URL(other)
+    except httpx2.InvalidURL:
+        return False
+    return (first.scheme, first.raw_host, first.port) == (second.scheme, second.raw_host, second.port)
 
 
 def shown(url: str) -> str:

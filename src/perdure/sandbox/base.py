@@ -11,9 +11,6 @@ Language = Literal["python", "javascript", "typescript"]
 Killed = Literal["time", "cpu", "memory", "crash"]
 
 MiB = 1024 * 1024
-# The proxy puts this header on what a job asks of our own server, so that it is never taken for a caller
-# of this machine whom an open server trusts.
-FROM_A_JOB = "x-perdure-job"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 from starlette.requests import HTTPConnection
 
 from perdure.db import Database
+from perdure.kit.addresses import FROM_A_JOB
 from perdure.kit.clock import now
 from perdure.kit.errors import Forbidden, InvalidArgument, PerdureError, Unauthorized
 from perdure.kit.ids import is_id
-from perdure.sandbox.base import FROM_A_JOB
 from perdure.tenancy import keys, run_tokens, store
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
@@ -77,7 +77,10 @@ class Authenticator:
         credential = _credential(headers)
         if not self._locked and not run_tokens.is_run_token(credential):
             if FROM_A_JOB in headers:
-                raise NotAllowed("a tool calls this server with the token in LETTA_API_KEY.")
+                raise NotAllowed(
+                    "a tool calls this server with the token in LETTA_API_KEY; what this server fetches for "
+                    "others is never itself."
+                )
             credential = ""
         asked = (credential, headers.get("user_id") or "")
         known = self._remembered.get(asked)

@@ -11,12 +11,12 @@ import stat
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
-from perdure.kit.addresses import Address, usable
+from perdure.kit.addresses import FROM_A_JOB, Address, is_public, usable
 from perdure.kit.outbound import Resolve, resolve
-from perdure.sandbox.base import FROM_A_JOB, Network
+from perdure.sandbox.base import Network
 from perdure.sandbox.egress.hosts import Place, granted, server_of
 from perdure.sandbox.egress.request import Asked, BadRequest, read_head
 from perdure.sandbox.guest.loopback import PORT
@@ -148,8 +148,7 @@ class Egress:
         """One connection of a client, to its end."""
         self._open += 1
         try:
-            asked = self._marked(await self._asked(reader))
-            far_reader, far_writer = await self._reach(asked.to)
+            asked, far_reader, far_writer = await self._reach(await self._asked(reader))
         except Refused as refusal:
             if len(self._refused) < MAX_REFUSED:
                 self._refused[str(refusal)] = None
@@ -183,24 +182,32 @@ class Egress:
         except TimeoutError as error:
             raise Refused(408, f"No request in {HEAD_SECONDS:g} s") from error
 
-    def _marked(self, asked: Asked) -> Asked:
-        """What is asked of our own server says that a job asks; in a tunnel that could not be said."""
-        if asked.to != self._own or not self._marks:
+    def _marked(self, asked: Asked, addresses: Sequence[Address | str]) -> Asked:
+        """What is asked of our own server says that a job asks; in a tunnel that could not be said.
+
+        By whatever name: each address that is not public may be our own server's.
+        """
+        own = asked.to == self._own
+        if not (own and self._marks) and all(map(_is_public, addresses)):
             return asked
+        if asked.tunnel and own and not self._marks:
+            return asked  # it is asked by https, which has no other way
         if asked.tunnel:
-            raise Refused(403, "This server is asked by http, not through a tunnel")
+            which = "This server" if own else f"Host {asked.to.host} is not a public address: it"
+            raise Refused(403, f"{which} is asked by http, not through a tunnel")
         return replace(asked, head=asked.head.replace(b"\r\n", b"\r\n%b: 1\r\n" % FROM_A_JOB.encode(), 1))
 
-    async def _reach(self, to: Place) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to a place that may be reached. Raises `Refused`."""
+    async def _reach(self, asked: Asked) -> tuple[Asked, asyncio.StreamReader, asyncio.StreamWriter]:
+        """What is to be said, and a connection to its place, which may be reached. Raises `Refused`."""
         if self._left <= 0:
             raise Refused(403, f"This call has used up its {self._settings.max_bytes} bytes of network")
         seconds = self._settings.connect_seconds
         try:
             async with asyncio.timeout(seconds):
-                return await self._connect(await self._addresses(to), to)
+                addresses = await self._addresses(asked.to)
+                return self._marked(asked, addresses), *await self._connect(addresses, asked.to)
         except TimeoutError as error:
-            raise Refused(504, f"{to} did not answer within {seconds:g} s") from error
+            raise Refused(504, f"{asked.to} did not answer within {seconds:g} s") from error
 
     async def _addresses(self, to: Place) -> Sequence[Address | str]:
         """The addresses of a place, all of them allowed. Raises `Refused`."""
@@ -260,6 +267,10 @@ class Egress:
         self._left -= count
         if self._left < 0:
             raise _Spent
+
+
+def _is_public(address: Address | str) -> bool:
+    return is_public(ip_address(str(address).partition("%")[0]))
 
 
 class _Spent(Exception):
