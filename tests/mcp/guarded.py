@@ -33,6 +33,7 @@ class Issuer:
     access: dict[str, AccessToken] = field(default_factory=dict)
     refresh: dict[str, RefreshToken] = field(default_factory=dict)
     renewed: int = 0
+    secret: str = "42"
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         return self.clients.get(client_id)
@@ -113,7 +114,7 @@ def login_wanted(issuer: Issuer) -> Iterator[str]:
     @server.tool(structured_output=False)
     def reveal() -> str:
         """Tell the secret."""
-        return "42"
+        return issuer.secret
 
     with serving(server.streamable_http_app(stateless_http=True), port):
         yield f"{url}/mcp"

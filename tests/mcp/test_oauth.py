@@ -95,6 +95,18 @@ def test_a_login_is_allowed_and_its_tools_are_called(client, http, register, too
     assert sealed[0].startswith("p1.")
 
 
+def test_the_tokens_of_a_login_are_not_in_what_its_server_says(
+    client, http, register, tools_of, vault, issuer
+):
+    server = register(vault)
+    watched = Watched(http, "GET", f"/v1/mcp-servers/connect/{server.id}")
+    allow(watched.named("authorization_url")["url"])
+    assert watched.end() == ORDER
+    issuer.secret = " ".join([*issuer.access, *issuer.refresh])
+    done = client.mcp_servers.tools.run(tools_of(server)["reveal"].id, mcp_server_id=server.id)
+    assert done.func_return == "[redacted access_token] [redacted refresh_token]"
+
+
 def test_a_state_is_good_once(http, register, vault, live):
     server = register(vault)
     watched = Watched(http, "GET", f"/v1/mcp-servers/connect/{server.id}")

@@ -2,16 +2,20 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mcp_types import Tool
 
+from perdure.mcp.connection import listed_tool
 from perdure.mcp.errors import McpError
-from perdure.mcp.remote import RemoteTool, local_name, schema_health
+from perdure.mcp.remote import RemoteTool, is_usable, local_name, remote_tool, schema_health
 from perdure.mcp.results import returned
 from perdure.mcp.target import MissingSecret, Secrets, check_headers, credential, target_of
 from perdure.mcp.templates import filled, is_only_places, names_in
+from perdure.tools.custom.redact import Redact
 
 NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
@@ -106,6 +110,17 @@ def test_what_nobody_is_to_read_in_answers():
     }
 
 
+def nested(depth: int) -> list[Any]:
+    made: list[Any] = []
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+def listed(schema: Any, **more: Any) -> RemoteTool:
+    return remote_tool({"name": "a", "inputSchema": schema, **more}, Redact({}))
+
+
 STRICT = {
     "type": "object",
     "properties": {"a": {"type": "string"}},
@@ -121,17 +136,28 @@ STRICT = {
         ({"type": "object", "properties": {}, "additionalProperties": False}, "STRICT_COMPLIANT"),
         ({**STRICT, "required": []}, "NON_STRICT_ONLY"),
         ({**STRICT, "additionalProperties": True}, "NON_STRICT_ONLY"),
-        ({**STRICT, "properties": {"a": {"oneOf": []}}}, "NON_STRICT_ONLY"),
+        ({**STRICT, "properties": {"a": {"oneOf": [{"type": "null"}]}}}, "NON_STRICT_ONLY"),
         ({**STRICT, "properties": {"a": {"type": "array", "items": {"type": "object"}}}}, "NON_STRICT_ONLY"),
         ({"type": "array"}, "INVALID"),
         ({"type": "object", "properties": []}, "INVALID"),
         ({"type": "object", "properties": {"a": 1}}, "INVALID"),
         ({"type": "object", "required": "a"}, "INVALID"),
+        ({**STRICT, "properties": {"a": {"type": "array"}}}, "STRICT_COMPLIANT"),
+        ({**STRICT, "properties": {"a": True}}, "STRICT_COMPLIANT"),
+        ({"properties": {"a": {"type": "strng"}}}, "INVALID"),
+        ({"properties": {"a": {"$ref": "#/$defs/Lost"}}}, "INVALID"),
+        ({"properties": {"a b/c": {"type": "string"}}}, "INVALID"),
+        ({"properties": {"a": {"type": "object", "properties": []}}}, "INVALID"),
+        ({"properties": {"a": {"type": "integer", "maximum": 2**64}}}, "INVALID"),
+        ({"properties": {"a": {"default": nested(300)}}}, "INVALID"),
     ],
 )
 def test_what_can_be_done_with_a_schema_is_told(schema, status):
-    health = schema_health(schema)
+    tool = listed(schema)
+    health = schema_health(tool)
     assert health.status == status
+    assert is_usable(tool) == (status != "INVALID")
+    assert tool.digest
     assert bool(health.reasons) == (status != "STRICT_COMPLIANT")
 
 
@@ -144,7 +170,32 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["type", "properties", "required", "items", "anyOf", "$defs"]), JSON))
 def test_no_schema_breaks_the_look_at_it(schema):
-    assert schema_health(schema).status
+    assert schema_health(listed(schema)).status
+
+
+def test_what_the_sdk_cannot_write_is_no_tool_of_ours():
+    tool = listed_tool(Tool(name="a", input_schema={"default": nested(300)}), Redact({}))
+    assert schema_health(tool).status == "INVALID"
+
+
+def test_a_schema_is_kept_with_its_references_in_place():
+    whole = {"properties": {"a": {"$ref": "#/$defs/A"}, "b": True}, "$defs": {"A": {"type": "string"}}}
+    kept = {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}}
+    assert listed(whole).parameters == kept
+
+
+def test_a_listing_does_not_tell_the_secrets_its_server_was_shown():
+    redact = Redact({"KEY": "hush-hush"})
+    schema = {"properties": {"a": {"description": "for hush-hush", "default": "hush-hush"}}}
+    wire = {"name": "a", "description": "I saw hush-hush", "inputSchema": schema, "title": "hush-hush"}
+    tool = remote_tool(wire, redact)
+    assert is_usable(tool)
+    assert tool.description == "I saw [redacted KEY]"
+    assert "hush-hush" not in repr(tool)
+    for more in ({"name": "get_hush-hush"}, {"inputSchema": {"maximum": 2**64}}):
+        tool = remote_tool({**wire, **more}, redact)
+        assert not is_usable(tool)
+        assert "hush-hush" not in repr(tool)
 
 
 def test_a_digest_differs_with_what_a_model_is_told():
@@ -191,6 +242,11 @@ def test_results_are_told_once_and_whole(content, structured, value):
 def test_structured_content_is_never_lost(value):
     told = returned([text("other")], {"deep": value}, failed=False).value
     assert json.loads(told.split("\n", 1)[1]) == {"deep": value}
+
+
+def test_a_text_nested_too_deeply_is_a_text():
+    deep = "[" * 200_000
+    assert returned([text(deep)], {"a": 1}, failed=False).value == deep + '\n{"a": 1}'
 
 
 def test_errors_of_servers_are_not_retried_by_clients():

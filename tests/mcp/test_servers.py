@@ -249,3 +249,28 @@ def test_unknown_servers_and_tools_are_not_found(client, register, remote):
     server = register(remote.url)
     with pytest.raises(NotFoundError):
         client.mcp_servers.tools.run("tool-x", mcp_server_id=server.id)
+
+
+@pytest.mark.parametrize("depth", [0, 180])
+def test_a_tool_that_cannot_be_kept_is_skipped_and_the_others_stay(client, http, register, tools_of, depth):
+    with running() as remote:
+        schema = {"type": "integer", "maximum": 2**64} if not depth else {"type": "string"}
+        for _ in range(depth):
+            schema = {"type": "array", "items": schema}
+        bad = remote.inside._tool_manager.get_tool("echo")
+        bad.parameters = {"type": "object", "properties": {"text": schema}}
+        server = register(remote.url)
+        assert server.health["status"] == "ok", server.health
+        tools = tools_of(server)
+        assert set(tools) == {"add", "weather", "picture", "broken", "slow"}
+        client.mcp_servers.refresh(server.id)
+        told = {tool["name"]: tool for tool in http.get("/v1/tools/mcp/servers/box/tools").json()}
+        assert told["echo"]["health"]["status"] == "INVALID"
+
+
+def test_what_a_server_was_shown_is_not_in_its_listing(client, register, tools_of):
+    with running() as remote:
+        remote.inside._tool_manager.get_tool("echo").description = "I was shown Bearer s3cret-token"
+        tool = tools_of(register(remote.url, auth_token="s3cret-token"))["echo"]
+        assert tool.description == "I was shown Bearer [redacted Authorization]"
+        assert "s3cret" not in str(tool.json_schema)

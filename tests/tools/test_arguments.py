@@ -157,3 +157,10 @@ def test_checking_never_fails_and_is_stable(sent: dict[str, Any]) -> None:
     made, faults = check(SCHEMA, sent, partial=True)
     if not faults:
         assert check(SCHEMA, made, partial=True) == (made, [])
+
+
+def test_what_is_nested_too_deeply_is_refused_with_words() -> None:
+    deep = "[" * 200_000
+    assert check(SCHEMA, {"text": "", "words": deep})[1][0].startswith("'words' must be a list, not a string")
+    with pytest.raises(ToolFailed, match="nested too deeply"):
+        read_arguments('{"words": ' + deep)

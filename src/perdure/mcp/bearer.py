@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import httpx2
 from mcp.client.auth.oauth2 import OAuthContext
@@ -31,6 +31,7 @@ class Bearer(httpx2.Auth):
     ring: KeyRing
     actor: Actor
     url: str
+    hidden: dict[str, str] = field(default_factory=dict[str, str], repr=False)  # the tokens it knows
 
     async def async_auth_flow(
         self, request: httpx2.Request
@@ -63,7 +64,13 @@ class Bearer(httpx2.Auth):
 
     async def _read(self) -> Grant | None:
         sealed = await self.db.read(grants.sealed_grant, self.actor, self.url)
-        return grants.opened(self.ring, self.actor, self.url, sealed) if sealed else None
+        return self._known(grants.opened(self.ring, self.actor, self.url, sealed)) if sealed else None
+
+    def _known(self, grant: Grant) -> Grant:
+        """The grant, its tokens noted as what nobody is to read in the server's answers."""
+        tokens = {name: grant.tokens.get(name) for name in ("access_token", "refresh_token")}
+        self.hidden = {name: token for name, token in tokens.items() if token}
+        return grant
 
     async def _claims(self, grant: Grant) -> bool:
         if not grant.renewable:
@@ -117,7 +124,7 @@ class Bearer(httpx2.Auth):
         newer = replace(grant, tokens={**grant.tokens, **told}, expires_at=expires_at)
         sealed = grants.seal(self.ring, self.actor, self.url, newer)
         await self.db.write(grants.save_grant, self.actor, self.url, sealed)
-        return newer
+        return self._known(newer)
 
     def _ended(self) -> McpUnauthorized:
         return McpUnauthorized(

@@ -15,6 +15,7 @@ from mcp_types import (
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
     Implementation,
+    Tool,
     ToolListChangedNotification,
 )
 
@@ -22,8 +23,9 @@ import perdure
 from perdure.kit.errors import PerdureError
 from perdure.kit.outbound import Fetcher
 from perdure.kit.text import storable
+from perdure.mcp.bearer import Bearer
 from perdure.mcp.errors import McpError, McpRefused, McpTimeout, McpUnauthorized, McpUnreachable
-from perdure.mcp.remote import RemoteTool
+from perdure.mcp.remote import RemoteTool, remote_tool, unfit
 from perdure.mcp.results import returned
 from perdure.mcp.settings import McpSettings
 from perdure.mcp.stdio import Complaints
@@ -62,7 +64,7 @@ class Connection:
         self.when_changed: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._changes: asyncio.Task[None] | None = None
         self._settings = settings
-        self._redact = Redact(target.hidden)
+        self._login = auth if isinstance(auth, Bearer) else None
         self._complaints = Complaints()
         self._transports = Transports(fetcher, settings, folder, auth, self._complaints, self._over)
         self._client: Client | None = None
@@ -75,6 +77,11 @@ class Connection:
     def alive(self) -> bool:
         """Whether calls can be made."""
         return self._client is not None and not self._stop.is_set() and not self._ended
+
+    @property
+    def _redact(self) -> Redact:
+        """What takes out all that the server is shown, the tokens of a login as they are now."""
+        return Redact({**self.target.hidden, **(self._login.hidden if self._login else {})})
 
     @property
     def _ended(self) -> bool:
@@ -115,11 +122,8 @@ class Connection:
             async with asyncio.timeout(self._settings.list_seconds):
                 for _ in range(MAX_PAGES):
                     page = await client.list_tools(cursor=cursor, cache_mode="bypass")
-                    for tool in page.tools[: MAX_TOOLS - len(found)]:
-                        told = storable(tool.model_dump(mode="json", by_alias=True, exclude_none=True))
-                        found.append(
-                            RemoteTool(told["name"], told.get("description", ""), told["inputSchema"], told)
-                        )
+                    redact = self._redact
+                    found += (listed_tool(tool, redact) for tool in page.tools[: MAX_TOOLS - len(found)])
                     cursor = page.next_cursor
                     if not cursor or len(found) >= MAX_TOOLS:
                         break
@@ -247,6 +251,15 @@ class Connection:
         heard = f" It wrote: {self._complaints.text}" if self._complaints.text else ""
         sentence = f"The MCP server {self.target.name!r} {what}{words}.{heard}".replace("..", ".")
         return self._redact(sentence, cut=True)
+
+
+def listed_tool(tool: Tool, redact: Redact) -> RemoteTool:
+    """A tool as the SDK read it, as ours."""
+    try:
+        told = storable(tool.model_dump(mode="json", by_alias=True, exclude_none=True))
+    except ValueError:  # nested more deeply than Pydantic writes
+        return unfit(storable(tool.name), storable(tool.description or ""), redact)
+    return remote_tool(told, redact)
 
 
 def _fault_of(error: MCPError) -> Mapping[str, Any] | None:

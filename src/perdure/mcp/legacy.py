@@ -195,6 +195,6 @@ async def _target(servers: Servers, config: Config) -> Target:
 
 
 def _shown(tool: RemoteTool) -> MCPTool:
-    health = schema_health(tool.parameters)
+    health = schema_health(tool)
     told = {**tool.wire, "health": ToolHealth(status=health.status, reasons=list(health.reasons))}
     return MCPTool.model_validate(told)

@@ -168,7 +168,7 @@ def _update(conn: Connection, actor: Actor, server: ServerRow, tool: RemoteTool,
 
 def _described(server: ServerRow, tool: RemoteTool, name: str) -> dict[str, Any]:
     """What a server's words say about the row of one of its tools."""
-    health = schema_health(tool.parameters)
+    health = schema_health(tool)
     origin: Mapping[str, Any] = {
         "server_name": server.name,
         "server_id": server.id,

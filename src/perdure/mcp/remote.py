@@ -8,7 +8,11 @@ from typing import Any, Literal, cast
 
 import orjson
 
+from perdure.tools.custom.redact import Redact, redacted
+from perdure.tools.derive import NoSchema, inlined
+
 MAX_NAME = 64
+MAX_DEPTH = 100  # JSON is written here up to 254, and a schema is stored and sent inside of more
 Status = Literal["STRICT_COMPLIANT", "NON_STRICT_ONLY", "INVALID"]
 # What strict function calling of vendors does not take.
 NOT_STRICT = ("allOf", "oneOf", "not", "if", "patternProperties", "dependentSchemas", "prefixItems")
@@ -16,12 +20,16 @@ NOT_STRICT = ("allOf", "oneOf", "not", "if", "patternProperties", "dependentSche
 
 @dataclass(frozen=True, slots=True)
 class RemoteTool:
-    """A tool as its server describes it. `wire` is all it said, for those who want to see it."""
+    """A tool as its server describes it. `wire` is all it said, for those who want to see it.
+
+    With a `fault` it is no tool of ours, and nothing of its schema is kept in `parameters`.
+    """
 
     name: str
     description: str
     parameters: Mapping[str, Any]
     wire: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    fault: str = ""
 
     @property
     def digest(self) -> str:
@@ -66,33 +74,50 @@ def _spelled(name: str) -> str:
     return spelled[: MAX_NAME - 9] + "_" + hashlib.sha256(name.encode()).hexdigest()[:8]
 
 
-def schema_health(parameters: Mapping[str, Any]) -> SchemaHealth:
-    """Whether a schema can be a tool's at all, and whether strict function calling takes it."""
-    if faults := _faults(parameters):
-        return SchemaHealth("INVALID", faults)
-    reasons = list(dict.fromkeys(_loose(parameters, "the arguments", 0)))
+def remote_tool(wire: Mapping[str, Any], redact: Redact) -> RemoteTool:
+    """A tool of a listing: no secret in its words, no reference in its schema.
+
+    `wire` has `name` and `inputSchema`. What no model can be given, or we cannot keep, has a `fault`.
+    """
+    if not _fits(wire):
+        return unfit(wire["name"], wire.get("description", ""), redact)
+    told = {key: redacted(value, redact) for key, value in wire.items()}
+    name, description = told["name"], told.get("description", "")
+    if name != wire["name"]:
+        return RemoteTool(name, description, {}, told, "its name holds a secret")
+    try:
+        return RemoteTool(name, description, inlined(told["inputSchema"], "inputSchema"), told)
+    except NoSchema as error:
+        return RemoteTool(name, description, {}, told, error.detail)
+
+
+def unfit(name: str, description: str, redact: Redact) -> RemoteTool:
+    """A tool of which no more than its name and description can be kept."""
+    fault = f"it has a number beyond 64 bits, or more than {MAX_DEPTH} values inside each other"
+    name, description = redact(name), redact(description)
+    told = {"name": name, "description": description, "inputSchema": {"type": "object"}}
+    return RemoteTool(name, description, {}, told, fault)
+
+
+def schema_health(tool: RemoteTool) -> SchemaHealth:
+    """Whether a tool's schema can be one at all, and whether strict function calling takes it."""
+    if tool.fault:
+        return SchemaHealth("INVALID", [tool.fault])
+    reasons = list(dict.fromkeys(_loose(tool.parameters, "the arguments", 0)))
     return SchemaHealth("NON_STRICT_ONLY", reasons) if reasons else SchemaHealth("STRICT_COMPLIANT")
 
 
 def is_usable(tool: RemoteTool) -> bool:
     """Whether a model could be given the tool at all."""
-    return not _faults(tool.parameters)
+    return not tool.fault
 
 
-def _faults(parameters: Mapping[str, Any]) -> list[str]:
-    faults: list[str] = []
-    properties: Any = parameters.get("properties", {})
-    required: Any = parameters.get("required", [])
-    names = cast("list[Any]", required) if isinstance(required, list) else [None]
-    if parameters.get("type", "object") != "object":
-        faults.append("the arguments must be an object")
-    if not isinstance(properties, dict):
-        faults.append("`properties` must be an object")
-    elif not all(isinstance(inner, dict | bool) for inner in cast("dict[str, Any]", properties).values()):
-        faults.append("every property must be a schema")
-    if not all(isinstance(name, str) for name in names):
-        faults.append("`required` must be a list of names")
-    return faults
+def _fits(value: Any, depth: int = 0) -> bool:
+    """Whether a value can be written as JSON, with room for what it will be inside of."""
+    if isinstance(value, dict | list):
+        inner = _values(cast("Any", value)) or _listed(cast("Any", value))
+        return depth < MAX_DEPTH and all(_fits(each, depth + 1) for each in inner)
+    return not isinstance(value, int) or -(2**63) <= value < 2**64
 
 
 def _loose(schema: Any, place: str, depth: int) -> list[str]:

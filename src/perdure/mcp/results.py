@@ -42,7 +42,7 @@ def _told(texts: Sequence[str], structured: Any) -> bool:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return MISSING
 
 

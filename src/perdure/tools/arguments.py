@@ -26,6 +26,8 @@ def read_arguments(text: str) -> dict[str, Any]:
     text = text.strip()
     try:
         value, end = _decode(text)
+    except RecursionError as error:
+        raise ToolFailed("The arguments are nested too deeply. Send one JSON object.") from error
     except ValueError as error:
         raise ToolFailed(f"The arguments are not valid JSON: {error}. Send one JSON object.") from error
     if value is None:
@@ -157,7 +159,7 @@ def _parsed(kind: str, text: str) -> Any:
     }
     try:
         value = readers[kind](text.lower() if kind == "boolean" else text)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, RecursionError):
         return None
     return value if _is(kind, value) else None
 
