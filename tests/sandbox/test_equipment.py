@@ -274,8 +274,13 @@ async def f(host, port):
 """
 
 
+def by_tunnel(site: Site) -> Network:
+    """The site as our own server with https: the one place here that tunnels lead to."""
+    return Network(("127.0.0.1",), server=f"https://127.0.0.1:{site.port}")
+
+
 async def test_asynchronous_clients_reach_it_too(sandbox: ChosenSandbox, site: Site) -> None:
-    granted, given = Network(("127.0.0.1",)), {"host": "127.0.0.1", "port": site.port}
+    granted, given = by_tunnel(site), {"host": "127.0.0.1", "port": site.port}
     done = await run(sandbox, CLIENTS, arguments=given, network=granted, pip=["words"])
     assert done.value[:2] == ["200", "/tunnel"], done
 
@@ -286,7 +291,7 @@ async def test_javascript_reaches_what_was_granted(sandbox: ChosenSandbox, site:
         pytest.skip("nothing here that knows proxies")
     js: dict[str, Any] = {
         "language": "javascript",
-        "network": Network(("127.0.0.1",)),
+        "network": by_tunnel(site),
     }
     url = f"http://127.0.0.1:{site.port}/js"
     assert (await run(sandbox, FETCH, arguments={"url": url}, **js)).value == "200 /js"
