@@ -53,11 +53,6 @@ MISSING = {
         "frequency_penalty max_tokens presence_penalty stop temperature top_p user",
     ): "ignored there and here: an agent's settings are its own",
     ("GET /v1/tools/mcp/servers/{}/tools", "answer", "_meta"): "passed on where a server sends it",
-    (
-        "POST /v1/mcp-servers/{}/tools/{}/run",
-        "answer",
-        "agent_state sandbox_config_fingerprint",
-    ): "always null",
     ("POST /v1/messages/search", "answer", "reasoning"): "thoughts are not searched",
     ("POST /v1/agents/messages/search", "body", "project_id template_id"): "cloud only",
     ("POST /v1/chat/completions", "answer", "*"): "OpenAI's shape, held by its own client in the tests",

@@ -28,7 +28,6 @@ from perdure.mcp.schemas import (
     SSEConfig,
     StdioConfig,
     StreamableHTTPConfig,
-    ToolRun,
     UpdateSSEConfig,
     UpdateStdioConfig,
     UpdateStreamableHTTPConfig,
@@ -37,6 +36,7 @@ from perdure.mcp.servers import CurrentServers, Servers
 from perdure.mcp.store import ServerNotFound, ServerRow
 from perdure.mcp.target import Kind, Secrets, Target, target_of
 from perdure.tenancy.actor import Actor, CurrentActor
+from perdure.tools.execution_schemas import ToolExecuteRequest
 from perdure.tools.schemas import Tool, tool_of
 
 router = APIRouter(prefix="/v1/tools/mcp/servers", tags=["tools"])
@@ -119,7 +119,12 @@ async def resync_server(
 
 @router.post("/{mcp_server_name}/tools/{tool_name}/execute")
 async def execute_server_tool(
-    db: Db, servers: CurrentServers, actor: CurrentActor, mcp_server_name: str, tool_name: str, body: ToolRun
+    db: Db,
+    servers: CurrentServers,
+    actor: CurrentActor,
+    mcp_server_name: str,
+    tool_name: str,
+    body: ToolExecuteRequest,
 ) -> dict[str, Any]:
     """Call a tool by the name it has at its server."""
     row = await db.read(store.named, actor, mcp_server_name)

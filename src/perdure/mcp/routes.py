@@ -1,19 +1,19 @@
 """`/v1/mcp-servers`: servers of the Model Context Protocol and their tools."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 
 from perdure.db import Db
 from perdure.kit.ids import AgentId
 from perdure.mcp import edit, registered, store
 from perdure.mcp.calls import run_tool
 from perdure.mcp.connect import Attempt
-from perdure.mcp.schemas import Changes, Server, ServerCreate, ServerUpdate, ToolRun
+from perdure.mcp.schemas import Changes, Server, ServerCreate, ServerUpdate
 from perdure.mcp.servers import CurrentServers, Servers
 from perdure.tenancy.actor import CurrentActor
+from perdure.tools.execution_schemas import ToolExecuteRequest, ToolExecutionResult
 from perdure.tools.schemas import Tool, tool_of
 
 router = APIRouter(prefix="/v1/mcp-servers", tags=["mcp-servers"])
@@ -89,15 +89,6 @@ async def retrieve_mcp_server_tool(db: Db, actor: CurrentActor, mcp_server_id: s
     return tool_of((await db.read(registered.get, actor, mcp_server_id, tool_id)).tool)
 
 
-class ToolOutcome(BaseModel):
-    """What came of running a tool."""
-
-    status: str
-    func_return: Any = None
-    stdout: list[str] | None = None
-    stderr: list[str] | None = None
-
-
 @router.post("/{mcp_server_id}/tools/{tool_id}/run")
 async def run_mcp_server_tool(
     db: Db,
@@ -105,12 +96,12 @@ async def run_mcp_server_tool(
     actor: CurrentActor,
     mcp_server_id: str,
     tool_id: str,
-    body: ToolRun | None = None,
-) -> ToolOutcome:
+    body: ToolExecuteRequest | None = None,
+) -> ToolExecutionResult:
     """Call a tool, outside of any agent."""
     tool = (await db.read(registered.get, actor, mcp_server_id, tool_id)).tool
     done = await run_tool(servers, actor, tool, body.args if body else {})
-    return ToolOutcome(status=done.status, func_return=done.value, stderr=list(done.stderr) or None)
+    return ToolExecutionResult.of(done)
 
 
 def redirect_uri(request: Request, servers: Servers) -> str:

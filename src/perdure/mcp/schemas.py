@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -146,12 +146,6 @@ class StreamableHTTPServer(_Server):
 
 
 Server = StdioServer | SSEServer | StreamableHTTPServer
-
-
-class ToolRun(BaseModel):
-    """The arguments of a call."""
-
-    args: dict[str, Any] = Field(default_factory=dict[str, Any])
 
 
 class Login(BaseModel):

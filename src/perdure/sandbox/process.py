@@ -61,6 +61,18 @@ def boot(
 
     `enter` is given its process before that has loaded anything.
     """
+    process = _started(command)
+    try:
+        enter(process.inner)
+        answer = _told_plan(process, {"plan": plan, "group_names": list(names)}, groups, seconds)
+    except OSError as error:
+        answer = json.dumps({"failed": f"no answer ({error})"}).encode()
+    _check(process, answer)
+    process.control.setblocking(False)
+    return process
+
+
+def _started(command: Command) -> Process:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     reading, telling = os.pipe()
     arguments = [
@@ -87,20 +99,18 @@ def boot(
         os.close(telling)
     with os.fdopen(reading, "rb") as told:
         inner = _inner(told.read()) if command.tells_child else child.pid
-    process = Process(ours, child, inner or child.pid)
-    try:
-        enter(process.inner)
-        ours.settimeout(seconds)
-        socket.send_fds(ours, [json.dumps({"plan": plan, "group_names": list(names)}).encode()], list(groups))
-        if plan.get("network"):  # comes before anything that is not ours has run
-            _, numbers, *_ = socket.recv_fds(ours, MAX_ANSWER, 1)
-            process.listener = socket.socket(fileno=numbers[0]) if numbers else None
-        answer = ours.recv(MAX_ANSWER)
-    except OSError as error:
-        answer = json.dumps({"failed": f"no answer ({error})"}).encode()
-    _check(process, answer)
-    ours.setblocking(False)
-    return process
+    return Process(ours, child, inner or child.pid)
+
+
+def _told_plan(process: Process, told: Mapping[str, Any], groups: Sequence[int], seconds: float) -> bytes:
+    """What a zygote answers to its plan, when it has loaded all; its network's listener comes before."""
+    control = process.control
+    control.settimeout(seconds)
+    socket.send_fds(control, [json.dumps(told).encode()], list(groups))
+    if told["plan"].get("network"):  # comes before anything that is not ours has run
+        _, numbers, *_ = socket.recv_fds(control, MAX_ANSWER, 1)
+        process.listener = socket.socket(fileno=numbers[0]) if numbers else None
+    return control.recv(MAX_ANSWER)
 
 
 def _inner(told: bytes) -> int:

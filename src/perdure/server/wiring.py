@@ -1,6 +1,5 @@
-"""Makes the long-lived objects and joins them, by hand; nothing else makes them."""
+"""Makes the long-lived objects and joins them, by hand; `toolbox` makes those that run tools."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
@@ -10,9 +9,7 @@ from fastapi import FastAPI
 from sqlalchemy import Connection
 
 from perdure.agents.facts import Facts
-from perdure.chat import tools as agent_tools
 from perdure.chat.callbacks import Callbacks
-from perdure.chat.correspondence import Correspondence
 from perdure.chat.mcp.endpoint import Endpoint
 from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
@@ -28,11 +25,6 @@ from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
 from perdure.loop.traces import TraceLog
-from perdure.mcp.registered import KIND as MCP
-from perdure.mcp.servers import Servers as McpServers
-from perdure.memory import tools as memory_tools
-from perdure.memory.reach import remember
-from perdure.messages import tools as message_tools
 from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
 from perdure.providers.environment import providers_from
@@ -41,33 +33,15 @@ from perdure.runs.frames import CHANNEL
 from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
 from perdure.runs.spill import Spill
+from perdure.sandbox.base import Sandbox
 from perdure.sandbox.chosen import open_sandbox
 from perdure.sandbox.surroundings import Surroundings
 from perdure.server.tables import metadata
+from perdure.server.toolbox import BUILTINS, open_toolbox
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
-from perdure.tools import code as code_tools
 from perdure.tools import store as tools
-from perdure.tools.base import bound
-from perdure.tools.code import CodeRunner
-from perdure.tools.custom.execute import CustomTools
-from perdure.tools.dispatch import Dispatcher
-from perdure.tools.programs import tools as program_tools
-from perdure.tools.programs.programs import Programs
-from perdure.tools.send_message import send_message
-from perdure.web import tools as web_tools
-from perdure.web.tools import Web
-
-BUILTINS = (
-    send_message,
-    *memory_tools.TOOLS,
-    *message_tools.TOOLS,
-    *agent_tools.TOOLS,
-    *web_tools.TOOLS,
-    *code_tools.TOOLS,
-    *program_tools.TOOLS,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,25 +87,10 @@ class Wiring:
         settings = self.settings
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
-        around = Surroundings(
-            settings.home / "environments", settings.environment, settings.outbound.networks
-        )
-        sandbox = open_sandbox(settings.sandbox, around)
+        facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
+        sandbox = self._sandbox()
         stack.push_async_callback(sandbox.close)
-        fetcher = Fetcher(settings.outbound)
-        facts = Facts(db, ring, models)
-        mcp_servers = McpServers(db, ring, fetcher, settings.mcp, settings.home, facts)
-        custom = CustomTools(
-            db,
-            ring,
-            sandbox,
-            settings.tools,
-            settings.sandbox.limits,
-            settings.sandbox.environments.seconds,
-            remember,
-            lambda: _address(app),
-        )
-        dispatcher = Dispatcher(BUILTINS, {"custom": custom.execute, MCP: mcp_servers.execute})
+        toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, lambda: _address(app))
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
         listener = Listener(settings.database_url, CHANNEL)
@@ -142,7 +101,7 @@ class Wiring:
         callbacks = Callbacks(db, ring, fetcher, settings.runs)
         environment = Environment(
             db,
-            dispatcher,
+            toolbox.dispatcher,
             lease,
             facts,
             traces,
@@ -151,36 +110,42 @@ class Wiring:
             summaries=settings.summaries,
         )
         worker = Worker(environment, Preparer(environment, models), runner, callbacks)
-        for part in (models, traces, callbacks, mcp_servers, spill, runner, Takeover(worker, left_open)):
+        sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
+        toolbox.add_correspondence(sender, settings)
+        takeover = Takeover(worker, left_open)
+        for part in (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
-        app.state.settings = settings
-        app.state.approval_limit = settings.runs.approval_limit
-        app.state.db = db
-        app.state.keyring = ring
-        app.state.models = models
-        app.state.dispatcher = dispatcher
-        app.state.sandbox = sandbox
-        app.state.mcp_servers = mcp_servers
-        app.state.custom_tools = custom
-        app.state.facts = facts
-        app.state.runner = runner
-        app.state.callbacks = callbacks
-        sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
-        web = Web(fetcher, settings.search, settings.environment)
-        dispatcher.add(bound(web_tools.TOOLS, web))
-        code_runner = CodeRunner(sandbox, settings.sandbox.limits, settings.tools)
-        places = asyncio.Semaphore(settings.sandbox.programs)
-        programs = Programs(code_runner, dispatcher, ring, lambda: _address(app), places)
-        dispatcher.add(bound(code_tools.TOOLS, code_runner))
-        dispatcher.add(bound(program_tools.TOOLS, programs))
-        app.state.programs = programs
-        dispatcher.add(bound(agent_tools.TOOLS, Correspondence(sender, settings.multiagent)))
-        app.state.sender = sender
-        app.state.authenticate = self._authenticator(db, ring)
-        app.state.mcp = Endpoint(app.state.sender, app.state.authenticate)
-        stack.push_async_callback(app.state.mcp.close)
+        authenticate = self._authenticator(db, ring)
+        endpoint = Endpoint(sender, authenticate)
+        stack.push_async_callback(endpoint.close)
+        shared = {
+            "settings": settings,
+            "approval_limit": settings.runs.approval_limit,
+            "db": db,
+            "keyring": ring,
+            "models": models,
+            "facts": facts,
+            "dispatcher": toolbox.dispatcher,
+            "custom_tools": toolbox.custom,
+            "mcp_servers": toolbox.mcp_servers,
+            "programs": toolbox.programs,
+            "runner": runner,
+            "callbacks": callbacks,
+            "sender": sender,
+            "authenticate": authenticate,
+            "mcp": endpoint,
+        }
+        for name, part in shared.items():
+            setattr(app.state, name, part)
+
+    def _sandbox(self) -> Sandbox:
+        settings = self.settings
+        folder = settings.home / "environments"
+        return open_sandbox(
+            settings.sandbox, Surroundings(folder, settings.environment, settings.outbound.networks)
+        )
 
     def _models(self, db: Database, ring: KeyRing) -> Models:
         settings = self.settings

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 
 from perdure.agents import links, store
-from perdure.agents.schemas.tool_runs import ToolExecuteRequest, ToolExecutionResult, ToolRunFromSource
+from perdure.agents.schemas.tool_runs import ToolRunFromSource
 from perdure.db import Db
 from perdure.kit.clock import now
 from perdure.kit.errors import NotFound
@@ -13,6 +13,7 @@ from perdure.tenancy.actor import CurrentActor
 from perdure.tools.base import Returned, ToolContext, ToolFailed
 from perdure.tools.custom.from_source import Run, code_of
 from perdure.tools.dispatch import as_text, cut
+from perdure.tools.execution_schemas import ToolExecuteRequest, ToolExecutionResult
 from perdure.tools.store import RETURN_CHAR_LIMIT
 
 router = APIRouter(tags=["tools"])
@@ -40,8 +41,8 @@ async def run_tool_for_agent(
     try:
         done = await state.dispatcher.perform(ctx, attached[tool_name], body.args if body else {})
     except ToolFailed as failed:
-        return ToolExecutionResult(status="error", stdout=[], stderr=[failed.detail])
-    return _result(done)
+        done = Returned(failed.detail, "error")
+    return ToolExecutionResult.of(done)
 
 
 @router.post("/v1/tools/run")
@@ -72,12 +73,3 @@ async def run_tool_from_source(
         stderr=said.stderr,
         tool_returns=[said],
     )
-
-
-def _result(done: Returned) -> ToolExecutionResult:
-    if done.status == "success":
-        return ToolExecutionResult(
-            status="success", func_return=done.value, stdout=list(done.stdout), stderr=list(done.stderr)
-        )
-    stderr = list(done.stderr) or [as_text(done.value)]
-    return ToolExecutionResult(status="error", stdout=list(done.stdout), stderr=stderr)

@@ -1,29 +1,10 @@
-"""Calls of tools from outside of any conversation, on the wire."""
+"""Tools that are run without being stored, on the wire."""
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from perdure.tools.schemas import NpmRequirements, PipRequirements, Schema, Source
-
-
-class ToolExecuteRequest(BaseModel):
-    """The arguments of a call."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    args: dict[str, Any] = Field(default_factory=dict[str, Any])
-
-
-class ToolExecutionResult(BaseModel):
-    """What came of a call; `func_return` is JSON as the tool returned it, null after an error."""
-
-    status: Literal["success", "error"]
-    func_return: Any = None
-    agent_state: None = Field(default=None, description="Always null: what a tool changes is stored.")
-    stdout: list[str] | None = None
-    stderr: list[str] | None = None
-    sandbox_config_fingerprint: str | None = None
 
 
 class ToolRunFromSource(BaseModel):
