@@ -119,6 +119,22 @@ def test_a_source_has_its_function_by_name_with_or_without_schema(http):
     assert run(http, source_code=two, json_schema=schema, args={"a": "7"}).json()["tool_return"] == '{"a":7}'
 
 
+def test_a_schema_that_comes_with_a_source_is_read_as_that_of_a_tool(http):
+    source = "def f(**given):\n    return given\n"
+
+    def ran(parameters):
+        schema = {"name": "f", "parameters": parameters}
+        return run(http, source_code=source, json_schema=schema, args={"n": "3"})
+
+    point = {"n": {"$ref": "#/$defs/N"}, "m": False}
+    assert ran({"properties": {"n": True}}).json()["tool_return"] == '{"n":"3"}'
+    typed = ran({"properties": point, "$defs": {"N": {"type": "integer"}}}).json()
+    assert typed["tool_return"] == '{"n":3}'
+    for wrong in ({"properties": {"n": 1}}, {"properties": []}, [1], {"properties": {"n": {"type": "text"}}}):
+        refused = ran(wrong)
+        assert (refused.status_code, refused.json()["detail"][:22]) == (400, "json_schema.parameters")
+
+
 def test_what_is_wrong_with_a_source_or_its_arguments_is_told(http):
     done = run(http, args={"city": "Atlantis"}).json()
     assert done["tool_return"] == "Error executing function weather: LookupError: no such city"

@@ -139,6 +139,10 @@ async def test_every_redirect_is_checked_like_the_first(site: Site) -> None:
     scheme = site.page("/d", status="307 Temporary Redirect", location="file:///etc/passwd")
     with pytest.raises(FetchFailed, match="begins with https://"):
         await open_fetcher().get(scheme)
+    for broken in ("http://[x", "//[::1", "http://a]b/"):
+        nowhere = site.page("/n", status="302 Found", location=broken)
+        with pytest.raises(FetchFailed, match="redirects to what is no address"):
+            await open_fetcher().get(nowhere)
     loop = site.page("/e", status="301 Moved", location="/e")
     with pytest.raises(FetchFailed, match="more than 5 redirects"):
         await open_fetcher().get(loop)

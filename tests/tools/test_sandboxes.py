@@ -1,7 +1,7 @@
 """Sandbox configurations: one per type, variables sealed, every field as it was set or cleared."""
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from perdure.tools.sandboxes.tables import sandbox_variables
 
@@ -95,6 +95,25 @@ def test_a_key_is_there_once_and_fits_an_environment(http, local):
     assert renamed.status_code == 409
     for wrong in ({"key": "A=B", "value": ""}, {"key": "", "value": ""}, {"key": "C", "value": "a\0b"}):
         assert http.post(variables, json=wrong).status_code == 422
+
+
+def test_variables_are_bounded_in_number_and_together(live, http, local):
+    variables = f"{PATH}/{local['id']}/environment-variable"
+    made = http.post(variables, json={"key": "A", "value": "1"}).json()
+    row = live.run(lambda conn: dict(conn.execute(_stored(made["id"])).mappings().one()))
+    more = [{**row, "id": f"{row['id']}{at}", "key": f"K{at}"} for at in range(999)]
+    live.run(lambda conn: conn.execute(insert(sandbox_variables), more), write=True)
+    refused = http.post(variables, json={"key": "B", "value": "2"})
+    assert (refused.status_code, "room for 1000 variables" in refused.json()["detail"]) == (409, True)
+    assert http.patch(f"{PATH}/environment-variable/{made['id']}", json={"value": "2"}).json()["value"] == "2"
+    large = sandbox_variables.update().where(sandbox_variables.c.key == "K1").values(value="x" * 1_950_000)
+    live.run(lambda conn: conn.execute(large), write=True)
+    refused = http.patch(f"{PATH}/environment-variable/{made['id']}", json={"value": "2" * 50_000})
+    assert (refused.status_code, "1500000 bytes" in refused.json()["detail"]) == (409, True)
+
+
+def _stored(variable_id):
+    return select(sandbox_variables).where(sandbox_variables.c.id == variable_id)
 
 
 def test_values_are_sealed_where_they_are_stored(live, http, local):

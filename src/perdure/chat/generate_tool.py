@@ -18,6 +18,7 @@ from perdure.providers.catalog import CurrentModels
 from perdure.tenancy.actor import CurrentActor
 from perdure.tools.arguments import check
 from perdure.tools.derive import schema_from_source
+from perdure.tools.derive.parse import aside
 from perdure.tools.schemas import GeneratedTool, GenerateTool, Tool
 
 router = APIRouter(prefix="/v1/tools", tags=["tools"])
@@ -65,7 +66,7 @@ async def generate_tool(body: GenerateTool, actor: CurrentActor, models: Current
             raise UpstreamFailed(error) from error
         text = text_of(answer.parts)
         try:
-            return _shown(read_answer(text, body.tool_name), text)
+            return _shown(await aside(text, read_answer, text, body.tool_name), text)
         except InvalidArgument as error:
             fault = error.detail
         messages += [

@@ -115,7 +115,7 @@ class Fetcher:
             answer, location = await self._exchange("GET", url, headers, b"")
             if answer.status not in REDIRECTS or location is None:
                 return answer
-            before, url = url, urljoin(url, location)
+            before, url = url, _joined(url, location)
             if not same_origin(before, url):
                 headers = {name: value for name, value in headers.items() if name.lower() in HARMLESS}
         raise FetchFailed(f"{shown(url)}: more than {MAX_REDIRECTS} redirects.")
@@ -177,6 +177,13 @@ class Fetcher:
         if encoding in ("", "identity"):
             return bytes(raw)
         return _unpacked(url, encoding, bytes(raw), limit)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise FetchFailed(f"{shown(url)} redirects to what is no address: {error}.") from error
 
 
 def _unpacked(url: str, encoding: str, raw: bytes, limit: int) -> bytes:

@@ -54,7 +54,7 @@ class Arguments(BaseModel):
 )
 def test_hints_say_what_is_missing(hint: str, lines: list[str], unknown: list[str]) -> None:
     source = f"class Known: ...\ndef f(a: {hint}): ..."
-    assert imports_for(ast.parse(source), source) == (lines, unknown)
+    assert imports_for(ast.parse(source)) == (lines, unknown)
 
 
 def test_common_types_need_no_import(make_tool, ask) -> None:

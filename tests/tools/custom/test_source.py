@@ -1,6 +1,11 @@
 """What a source says about its call, read without running it."""
 
+import ast
+import contextlib
+from time import thread_time
+
 import pytest
+from tests.tools.derive.test_any_source import DEEP
 
 from perdure.tools.custom.source import read_source
 from perdure.tools.derive import NoSchema
@@ -61,3 +66,47 @@ def test_a_source_without_a_function_is_told():
 def test_typescript_is_not_read():
     assert read_source("export function f() {}", "f", "typescript").function == "f"
     assert read_source("process.env.LETTA_API_KEY", "f", "typescript").calls_server
+
+
+NAMES = {
+    "class Order: pass": True,
+    "def Order(): pass": True,
+    "if 1:\n    Order = 1": True,
+    "for Order in (): pass": True,
+    "import Order.inner": True,
+    "from a import b as Order": True,
+    "with open('x') as (Order, _): pass": True,
+    "try: pass\nexcept ValueError as Order: pass": True,
+    "match 1:\n    case [Order, *_]: pass": True,
+    "match 1:\n    case [*Order]: pass": True,
+    "Order: int = 1": True,
+    "import inner.Order": False,
+    "class Other:\n    Order = 1": False,
+    "def other(): Order = 1": False,
+    "[Order for Order in ()]": False,
+    "lambda: (Order := 1)": False,
+    "print(Order)": False,
+}
+
+
+@pytest.mark.parametrize(("line", "known"), NAMES.items())
+def test_a_name_in_a_hint_is_lost_unless_the_top_level_defines_it(line, known):
+    read = read_source(f"{line}\ndef f(a: Order): pass", "f", "python")
+    assert ("Order = __guest" in read.prelude) is not known
+
+
+@pytest.mark.parametrize("name", [*DEEP, "client"])
+def test_any_source_is_read_or_refused(name):
+    source = DEEP.get(name) or f"def f(a, a): return client\nclient = {'lambda:' * 900}client"
+    with contextlib.suppress(NoSchema):
+        read_source(source, "f", "python")
+
+
+def test_what_a_source_costs_grows_with_its_length():
+    source = "".join(f"class C{at}: pass\n" for at in range(5_000)) + "def f(a: C1): pass"
+    begun = thread_time()
+    ast.parse(source)
+    parsed = thread_time() - begun
+    begun = thread_time()
+    read_source(source, "f", "python")
+    assert thread_time() - begun < 20 * parsed

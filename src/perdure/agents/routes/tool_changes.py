@@ -8,6 +8,7 @@ from perdure.kit.ids import ToolId
 from perdure.tenancy.actor import CurrentActor
 from perdure.tools import store
 from perdure.tools.define import changes_of
+from perdure.tools.derive.parse import aside
 from perdure.tools.schemas import Tool, UpdateTool, tool_of
 
 router = APIRouter(prefix="/v1/tools", tags=["tools"])
@@ -16,7 +17,8 @@ router = APIRouter(prefix="/v1/tools", tags=["tools"])
 @router.patch("/{tool_id}")
 async def modify_tool(tool_id: ToolId, body: UpdateTool, db: Db, actor: CurrentActor) -> Tool:
     """Change a tool for all agents that have it. A new source has its schema read anew."""
-    values = changes_of(await db.read(store.get, actor, tool_id), body)
+    row = await db.read(store.get, actor, tool_id)
+    values = await aside(body.source_code or row.source_code, changes_of, row, body)
     return tool_of(await db.write(change_tool, actor, tool_id, values))
 
 

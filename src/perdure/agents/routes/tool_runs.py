@@ -12,6 +12,7 @@ from perdure.messages.schemas import ToolReturnMessage, WireToolReturn
 from perdure.tenancy.actor import CurrentActor
 from perdure.tools.base import Returned, ToolContext, ToolFailed
 from perdure.tools.custom.from_source import Run, code_of
+from perdure.tools.derive.parse import aside
 from perdure.tools.dispatch import as_text, cut
 from perdure.tools.execution_schemas import ToolExecuteRequest, ToolExecutionResult
 from perdure.tools.store import RETURN_CHAR_LIMIT
@@ -52,7 +53,7 @@ async def run_tool_from_source(
     """Run a tool from its source, to try it; nothing is stored."""
     run = Run(**body.model_dump())
     try:
-        code, arguments = code_of(run)
+        code, arguments = await aside(run.source_code, code_of, run)
         done = await request.app.state.custom_tools.run(actor, code, arguments, variables=run.env_vars)
     except ToolFailed as failed:
         done = Returned(failed.detail, "error", stderr=(failed.detail,))

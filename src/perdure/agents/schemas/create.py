@@ -58,7 +58,7 @@ class CreateAgent(BaseModel):
     source_ids: list[FolderId] | None = Field(None, json_schema_extra={"deprecated": True})
     identity_ids: list[IdentityId] | None = None
     secrets: dict[Text, str] | None = Field(
-        None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
+        None, max_length=1000, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
     )
     initial_message_sequence: list[FirstMessage] | None = None
     timezone: Timezone | None = None

@@ -51,7 +51,7 @@ class UpdateAgent(BaseModel):
     identity_ids: list[IdentityId] | None = None
     message_ids: list[MessageId] | None = None
     secrets: dict[Text, str] | None = Field(
-        None, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
+        None, max_length=1000, validation_alias=AliasChoices("secrets", "tool_exec_environment_variables")
     )
     timezone: Timezone | None = None
     message_buffer_autoclear: bool | None = None

@@ -16,6 +16,7 @@ from perdure.tools.base import Returned, ToolContext, ToolFailed
 from perdure.tools.custom.job import Code, job_of, language_of, layered, requirements_of, returned
 from perdure.tools.custom.redact import Redact, redacted
 from perdure.tools.custom.source import API_KEY, Source, read_source
+from perdure.tools.derive.parse import aside
 from perdure.tools.sandboxes.store import VARIABLES, Sandboxed, sandboxed
 from perdure.tools.settings import ToolSettings
 from perdure.tools.store import ToolRow
@@ -64,7 +65,7 @@ class CustomTools:
         variables: Mapping[str, str] | None = None,
     ) -> Returned:
         """Call a tool, for an agent where there is a `ctx`; `variables` are this call's own."""
-        source = read_source(code.source, code.name, code.language)
+        source = await aside(code.source, read_source, code.source, code.name, code.language)
         filled = source.injected - (code.parameters - {"agent_state"})
         told = ctx if "agent_state" in filled else None
         shared, secrets, state = await asyncio.gather(

@@ -8,7 +8,7 @@ from perdure.tools.arguments import check
 from perdure.tools.base import ToolFailed
 from perdure.tools.custom.job import Code, language_of, requirements_of
 from perdure.tools.custom.source import read_source
-from perdure.tools.derive import NoSchema, schema_from_source
+from perdure.tools.derive import NoSchema, inlined, schema_from_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,8 @@ class Run:
 def code_of(run: Run) -> tuple[Code, dict[str, Any]]:
     """The code and its arguments in the types it wants; raises `ToolFailed` where they do not fit.
 
-    Raises `NoSchema` (400) for what is not Python, or has no function. A source without docstring and
-    hints can be tried, too: its arguments are left as they are.
+    Raises `NoSchema` (400) for what is not Python, or has no function, and for what is no schema. A
+    source without docstring and hints can be tried, too: its arguments are left as they are.
     """
     language = language_of(run.source_type)
     name = run.name or (run.json_schema or {}).get("name") or ""
@@ -52,8 +52,11 @@ def code_of(run: Run) -> tuple[Code, dict[str, Any]]:
 
 
 def _schema(run: Run, name: str, language: str) -> Mapping[str, Any] | None:
-    if run.json_schema is not None or language != "python":
-        return run.json_schema
+    if run.json_schema is not None:
+        parameters: Any = run.json_schema.get("parameters") or {}
+        return {"parameters": inlined(parameters, "json_schema.parameters")}
+    if language != "python":
+        return None
     try:
         return schema_from_source(run.source_code, run.args_json_schema, name=name, fallback=name)
     except NoSchema:

@@ -6,11 +6,12 @@ function's hints are evaluated before it is called.
 
 import ast
 import builtins
-import symtable
 import typing
-import warnings
 from collections.abc import Iterator
 
+from perdure.tools.derive.parse import parsed_expression
+
+BUILTINS = frozenset(dir(builtins))
 MODULES = frozenset({"datetime", "typing", "uuid", "decimal", "enum", "pathlib", "collections"})
 ALIASES = {"dt": "datetime", "t": "typing"}
 HOMES = {
@@ -21,14 +22,11 @@ HOMES = {
 }
 
 
-def imports_for(tree: ast.AST, source: str) -> tuple[list[str], list[str]]:
-    """Lines that import what hints name, and the names of classes that nobody knows any more.
-
-    `tree` is what was parsed of the source.
-    """
+def imports_for(tree: ast.AST) -> tuple[list[str], list[str]]:
+    """Lines that import what hints of a module name, and the classes that nobody knows any more."""
     lines: set[str] = set()
     unknown: set[str] = set()
-    known = _defined(source)
+    known = BUILTINS | _defined(tree)
     for hint in _hints(tree):
         owners = {part.value for part in ast.walk(hint) if isinstance(part, ast.Attribute)}
         for part in ast.walk(hint):
@@ -52,12 +50,28 @@ def _name(name: str) -> str | None:
     return f"from {home} import {name}" if home else None
 
 
-def _defined(source: str) -> frozenset[str]:
-    """The names a source defines at its top level, and those that every module has."""
-    with warnings.catch_warnings(action="ignore"):
-        top = symtable.symtable(source, "<tool>", "exec")
-    names = (symbol.get_name() for symbol in top.get_symbols() if symbol.is_assigned())
-    return frozenset(names) | frozenset(dir(builtins))
+def _defined(tree: ast.AST) -> set[str]:
+    """The names a module defines at its top level."""
+    names: set[str] = set()
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                names.add(name)
+                continue
+            case ast.Lambda() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                continue  # what they name stays theirs
+            case ast.Name(id=name, ctx=ast.Store()) | ast.ExceptHandler(name=str() as name):
+                names.add(name)
+            case ast.MatchAs(name=str() as name) | ast.MatchStar(name=str() as name):
+                names.add(name)
+            case ast.alias():
+                names.add(node.asname or node.name.partition(".")[0])
+            case _:
+                pass
+        todo += ast.iter_child_nodes(node)
+    return names
 
 
 def _hints(tree: ast.AST) -> Iterator[ast.expr]:
@@ -86,6 +100,6 @@ def _read(hint: ast.expr) -> Iterator[ast.expr]:
 def read_quoted(text: str) -> Iterator[ast.expr]:
     """The hint that stands in quotes; nothing where it is none."""
     try:
-        yield ast.parse(text, mode="eval").body
+        yield parsed_expression(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return

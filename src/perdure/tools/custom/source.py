@@ -2,7 +2,6 @@
 
 import ast
 import symtable
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -12,6 +11,7 @@ from perdure.tools.custom.hints import imports_for, read_quoted
 from perdure.tools.derive import INJECTED
 from perdure.tools.derive.choose import tool_function
 from perdure.tools.derive.module import read_module
+from perdure.tools.derive.parse import NAME
 
 CLIENT = "client"
 API_KEY = "LETTA_API_KEY"
@@ -51,7 +51,7 @@ def read_source(source: str, name: str, language: str) -> Source:
     parameters = [*signature.posonlyargs, *signature.args, *signature.kwonlyargs]
     injected = frozenset(each.arg for each in parameters if each.arg in INJECTED)
     uses_client = _uses_client(source)
-    imports, lost = imports_for(ast.Module(list(module.statements), []), source)
+    imports, lost = imports_for(ast.Module(list(module.statements), []))
     converts = any(not _is_json(each.annotation) for each in parameters if each.arg not in injected)
     return Source(
         function.name,
@@ -71,24 +71,31 @@ def _without_default(signature: ast.arguments) -> list[ast.arg]:
 
 def _takes_none(hint: ast.expr | None) -> bool:
     """Whether a hint says that None will do."""
-    match hint:
-        case ast.Constant(value=None):
-            return True
-        case ast.Constant(value=str() as text):
-            return any(_takes_none(inner) for inner in read_quoted(text))
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            return _takes_none(left) or _takes_none(right)
-        case ast.Subscript(value=value, slice=ast.Tuple(elts=choices)) if _last_name(value) == "Union":
-            return any(map(_takes_none, choices))
-        case ast.Subscript(value=value):
-            return _last_name(value) == "Optional"
-        case _:
-            return False
+    todo = [hint]
+    while todo:
+        match todo.pop():
+            case ast.Constant(value=None):
+                return True
+            case ast.Constant(value=str() as text):
+                todo += read_quoted(text)
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                todo += (left, right)
+            case ast.Subscript(value=value, slice=ast.Tuple(elts=choices)) if _last_name(value) == "Union":
+                todo += choices
+            case ast.Subscript(value=value) if _last_name(value) == "Optional":
+                return True
+            case _:
+                pass
+    return False
 
 
 def _last_name(node: ast.expr) -> str:
     """`Optional` of `typing.Optional`."""
-    return ast.unparse(node).rpartition(".")[2]
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
 
 
 def _prelude(imports: Sequence[str], lost: Sequence[str], *, calls: bool, client: bool) -> str:
@@ -108,12 +115,16 @@ def _guest() -> str:
 
 def _uses_client(source: str) -> bool:
     """Whether a name `client` is used that the source does not define."""
-    with warnings.catch_warnings(action="ignore"):
-        top = symtable.symtable(source, "<tool>", "exec")
-    if CLIENT in top.get_identifiers():
-        own = top.lookup(CLIENT)
-        return own.is_referenced() and not (own.is_assigned() or own.is_imported())
-    return _is_free(top)
+    if CLIENT not in source:
+        return False
+    try:
+        top = symtable.symtable(source, NAME, "exec")
+        if CLIENT in top.get_identifiers():
+            own = top.lookup(CLIENT)
+            return own.is_referenced() and not (own.is_assigned() or own.is_imported())
+        return _is_free(top)
+    except (SyntaxError, RecursionError):
+        return False  # it will not be compiled where it runs either, and that error tells more
 
 
 def _is_free(scope: symtable.SymbolTable) -> bool:
@@ -127,13 +138,9 @@ def _is_json(hint: ast.expr | None) -> bool:
     """Whether values of a hint are what JSON gives."""
     if hint is None:
         return True
-    if isinstance(hint, ast.Subscript) and _name(hint.value) in ("Literal", "typing.Literal", "t.Literal"):
+    if isinstance(hint, ast.Subscript) and _last_name(hint.value) == "Literal":
         return True
     names = [node.id for node in ast.walk(hint) if isinstance(node, ast.Name)]
     names += [node.attr for node in ast.walk(hint) if isinstance(node, ast.Attribute)]
     texts = [n.value for n in ast.walk(hint) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return not texts and all(name in JSON_NAMES for name in names)
-
-
-def _name(node: ast.expr) -> str:
-    return ast.unparse(node)

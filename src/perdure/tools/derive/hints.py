@@ -11,6 +11,7 @@ from perdure.tools.derive.fields import Field, fields_of, kind_of, members_of
 from perdure.tools.derive.literals import NotLiteral, choices, value_of
 from perdure.tools.derive.module import Module
 from perdure.tools.derive.names import LISTS, MAPS, NULL, SIMPLE, TUPLES, WRAPPERS
+from perdure.tools.derive.parse import parsed_expression
 
 MAX_DEPTH = 24
 MAX_TYPES = 2_000
@@ -253,7 +254,7 @@ def _alternatives(node: ast.expr) -> Iterator[ast.expr]:
 def _parsed(text: str, where: Where) -> ast.expr:
     """A hint that stands in quotes."""
     try:
-        return ast.parse(text.strip(), mode="eval").body
+        return parsed_expression(text.strip())
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise where.fault(f"the type hint {text[:60]!r} cannot be read.") from error
 

@@ -1,12 +1,12 @@
 """What a Python source defines at its top level."""
 
 import ast
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from perdure.tools.derive.errors import NoSchema
+from perdure.tools.derive.parse import parsed_module
 
 MAX_CHARS = 100_000
 
@@ -64,9 +64,7 @@ def _parsed(source: str) -> ast.Module:
     if len(source) > MAX_CHARS:
         raise NoSchema(f"source_code: {len(source)} characters are too many; at most {MAX_CHARS} are read.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd escapes in somebody's strings are no news of ours
-            return ast.parse(source)
+        return parsed_module(source)
     except SyntaxError as error:
         line = f", line {error.lineno}" if error.lineno else ""
         raise NoSchema(f"source_code{line}: this is not Python: {error.msg}.") from error

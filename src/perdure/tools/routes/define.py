@@ -12,6 +12,7 @@ from perdure.tools import store
 from perdure.tools.base import BuiltinTool
 from perdure.tools.define import columns_of, source_type_of
 from perdure.tools.derive import schema_from_source
+from perdure.tools.derive.parse import aside
 from perdure.tools.schemas import DefineTool, SourceCode, Tool, tool_of
 
 router = APIRouter(prefix="/v1/tools", tags=["tools"])
@@ -34,7 +35,8 @@ async def define_tool(
 
     The header `X-Perdure-Outcome` of the answer says which of the two happened: created or updated.
     """
-    row, created = await db.write(store.define, actor, columns_of(body), project)
+    columns = await aside(body.source_code, columns_of, body)
+    row, created = await db.write(store.define, actor, columns, project)
     response.headers["X-Perdure-Outcome"] = "created" if created else "updated"
     return tool_of(row)
 
@@ -52,4 +54,4 @@ async def generate_schema(body: SourceCode, actor: CurrentActor) -> dict[str, An
     """What a model would be told of a Python source; nothing is stored and nothing is run."""
     if source_type_of(body.source_type) != "python":
         raise Unprocessable("source_type: only Python can be read; a TypeScript tool has a json_schema.")
-    return schema_from_source(body.code)
+    return await aside(body.code, schema_from_source, body.code)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from perdure.db.insert import insert_new
@@ -18,6 +18,7 @@ from perdure.tenancy.actor import Actor, is_owned, one, owned
 from perdure.tools.sandboxes.tables import sandbox_configs, sandbox_variables
 
 VARIABLES = sandbox_variables.name
+MAX_VARIABLES, MAX_CHARS = 1_000, 2_000_000  # of one configuration; its characters as they are sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,9 @@ def get_variable(conn: Connection, actor: Actor, variable_id: str) -> VariableRo
 def add_variable(
     conn: Connection, actor: Actor, variable_id: str, config_id: str, values: Mapping[str, Any]
 ) -> VariableRow:
-    """Store a new variable with a sealed `value`; raises `Conflict` where the key is taken."""
+    """Store a new variable with a sealed `value`; raises `Conflict` where the key is taken or it is full."""
     get(conn, actor, config_id)
+    _check_room(conn, config_id, values["value"])
     moment = now()
     row = {
         "id": variable_id,
@@ -191,7 +193,9 @@ def change_variable(
     conn: Connection, actor: Actor, variable_id: str, values: Mapping[str, Any]
 ) -> VariableRow:
     """Change columns of a variable by name."""
-    get_variable(conn, actor, variable_id)
+    row = get_variable(conn, actor, variable_id)
+    if "value" in values:
+        _check_room(conn, row.sandbox_config_id, values["value"], but=variable_id)
     mine = is_owned(sandbox_variables, actor) & (sandbox_variables.c.id == variable_id)
     stamped = {**values, "updated_by": actor.user_id, "updated_at": now()}
     try:
@@ -206,6 +210,18 @@ def remove_variable(conn: Connection, actor: Actor, variable_id: str) -> None:
     get_variable(conn, actor, variable_id)
     mine = is_owned(sandbox_variables, actor) & (sandbox_variables.c.id == variable_id)
     conn.execute(delete(sandbox_variables).where(mine))
+
+
+def _check_room(conn: Connection, config_id: str, sealed: str, but: str = "") -> None:
+    """Raise `Conflict` where a configuration has no room for a value beside those of its other variables."""
+    others = (sandbox_variables.c.sandbox_config_id == config_id) & (sandbox_variables.c.id != but)
+    told = func.count(), func.coalesce(func.sum(func.length(sandbox_variables.c.value)), 0)
+    count, chars = conn.execute(select(*told).where(others)).one()
+    if count >= MAX_VARIABLES or chars + len(sealed) > MAX_CHARS:
+        raise Conflict(
+            f"A sandbox configuration has room for {MAX_VARIABLES} variables, and for {MAX_CHARS // 4 * 3} "
+            "bytes of them. Delete some, or give tools what is large in another way."
+        )
 
 
 def _taken(key: str) -> Conflict:
