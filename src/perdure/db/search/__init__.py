@@ -1,0 +1,1 @@
+"""The one search: by words and by meaning, the same on both databases."""
