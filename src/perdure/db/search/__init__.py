@@ -1,1 +1,34 @@
-"""The one search: by words and by meaning, the same on both databases."""
+"""The one search: corpora beside tables of items, found by words and by meaning on both databases."""
+
+from perdure.db.search.corpus import Corpus, corpus
+from perdure.db.search.entries import (
+    NewEntry,
+    Pending,
+    index,
+    leave,
+    pending,
+    reindex,
+    respace,
+    spaces,
+    store_vectors,
+)
+from perdure.db.search.search import search
+from perdure.db.search.wanted import Hit, Mode, Wanted
+
+__all__ = [
+    "Corpus",
+    "Hit",
+    "Mode",
+    "NewEntry",
+    "Pending",
+    "Wanted",
+    "corpus",
+    "index",
+    "leave",
+    "pending",
+    "reindex",
+    "respace",
+    "search",
+    "spaces",
+    "store_vectors",
+]

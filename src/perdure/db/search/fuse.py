@@ -1,36 +1,34 @@
-"""Makes one order of two: by words and by meaning. Pure.
+"""Lists of what was found, each by its own measure, joined by rank. Pure."""
 
-Scores, not ranks, are joined: how far the best is ahead of the second says how sure a list is, and reciprocal
-ranks forget it. Measured against them in docs/decisions/0005-search.md.
-"""
+from collections.abc import Mapping, Sequence
 
-from collections.abc import Iterable, Mapping
-from typing import TypeVar
-
-MEANING = 0.7  # what the best by meaning counts, of the best by words
-
-Key = TypeVar("Key", int, str)
+K = 60
+BLOCK = 100
 
 
-def fuse(lexical: Mapping[Key, float], cosines: Iterable[Mapping[Key, float]]) -> dict[Key, float]:
-    """The joint score of each candidate; `cosines` has one mapping for each space of vectors.
+def fused(lists: Sequence[Sequence[int]], weights: Sequence[float]) -> list[tuple[int, float]]:
+    """Numbers with their reciprocal ranks summed over the lists, best first; equals by the greater number.
 
-    Scores of words count relative to the best one, cosines by their place between the lowest candidate's and
-    the best one's, since models differ in what "unrelated" is. A mapping should have all candidates whose
-    score is known, so that those which one list found are not at a loss in the other; missing ones count 0.
+    It is done in blocks of ranks: whatever is in a later one comes behind, so that longer lists only
+    add at the end, and pages of a search fit together.
     """
-    best = max(lexical.values(), default=0.0)
-    fused = {key: value / best if best > 0 else 0.0 for key, value in lexical.items()}
-    for space in cosines:
-        for key, value in _relative(space).items():
-            fused[key] = fused.get(key, 0.0) + MEANING * value
-    return fused
+    found: dict[int, float] = {}
+    deepest = max(map(len, lists), default=0)
+    for start in range(0, deepest, BLOCK):
+        block: dict[int, float] = {}
+        for ranked, weight in zip(lists, weights, strict=True):
+            for rank, number in enumerate(ranked[start : start + BLOCK], start + 1):
+                if number not in found:
+                    block[number] = block.get(number, 0.0) + weight / (K + rank)
+        found.update(sorted(block.items(), key=lambda item: (-item[1], -item[0])))
+    return list(found.items())
 
 
-def _relative(scores: Mapping[Key, float]) -> dict[Key, float]:
-    if not scores:
-        return {}
-    low, high = min(scores.values()), max(scores.values())
-    if high <= low:
-        return dict.fromkeys(scores, 1.0)
-    return {key: (value - low) / (high - low) for key, value in scores.items()}
+def depth(limit: int) -> int:
+    """How long lists must be for so many results: whole blocks, so that their order stays."""
+    return -(-max(limit, 1) // BLOCK) * BLOCK
+
+
+def ranks(ranked: Sequence[tuple[int, float]]) -> Mapping[int, tuple[int, float]]:
+    """Where each number stands in a list, from 1, with its score."""
+    return {number: (rank, score) for rank, (number, score) in enumerate(ranked, 1)}

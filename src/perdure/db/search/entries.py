@@ -1,0 +1,143 @@
+"""What can be found: entering, embedding and leaving, in the transactions of the items."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from perdure.db.prepared import Prepared
+from perdure.db.search.corpus import Corpus
+from perdure.db.search.lexemes import lexemes
+
+MARK = "\u00a7"  # no lexeme of a text begins so
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An item to be found by its text within a scope; without a `space` by its words only."""
+
+    id: str
+    scope: str
+    text: str
+    space: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An entry that waits for its vector of a space, and its text."""
+
+    number: int
+    id: str
+    organization_id: str
+    space: str
+    text: str
+
+
+def index(conn: Connection, corpus: Corpus, organization_id: str, entries: Sequence[NewEntry]) -> None:
+    """Enter new items in the transaction that stores them; with its end their words are found."""
+    statement = _insert(corpus)
+    for entry in entries:
+        statement.later(conn, _values(organization_id, entry))
+
+
+def reindex(conn: Connection, corpus: Corpus, organization_id: str, entries: Sequence[NewEntry]) -> None:
+    """Enter items anew whose text, scope or space have changed, or that may not be entered yet."""
+    leave(conn, corpus, [entry.id for entry in entries])
+    index(conn, corpus, organization_id, entries)
+
+
+def leave(conn: Connection, corpus: Corpus, ids: Sequence[str]) -> None:
+    """Let items be found no more; those that are deleted leave by themselves."""
+    conn.execute(delete(corpus.entries).where(corpus.entries.c.id.in_(ids)))
+
+
+def respace(conn: Connection, corpus: Corpus, scopes: Sequence[str], space: str | None) -> None:
+    """Ask for vectors of another space; those that are there go on serving until they are replaced."""
+    conn.execute(update(corpus.entries).where(corpus.entries.c.scope.in_(scopes)).values(space=space))
+    if space is None:
+        conn.execute(delete(corpus.vectors).where(corpus.vectors.c.scope.in_(scopes)))
+        conn.execute(update(corpus.entries).where(corpus.entries.c.scope.in_(scopes)).values(embedded=None))
+
+
+def pending(conn: Connection, corpus: Corpus, limit: int) -> list[Pending]:
+    """Entries that wait for a vector, oldest first."""
+    entries = corpus.entries.c
+    waiting = (entries.space.is_not(None)) & (
+        entries.embedded.is_(None) | (entries.embedded != entries.space)
+    )
+    query = (
+        select(entries.number, entries.id, entries.organization_id, entries.space, corpus.text)
+        .join(corpus.items, corpus.items.c.id == entries.id)
+        .where(waiting)
+        .order_by(entries.number)
+        .limit(limit)
+    )
+    return [Pending(*row) for row in conn.execute(query)]
+
+
+def spaces(conn: Connection, corpus: Corpus, organization_id: str, scopes: Sequence[str] | None) -> list[str]:
+    """The spaces that entries of these scopes (null: of the organization) have vectors in."""
+    entries = corpus.entries.c
+    query = select(entries.embedded).where(
+        entries.organization_id == organization_id, entries.embedded.is_not(None)
+    )
+    if scopes is not None:
+        query = query.where(entries.scope.in_(scopes))
+    return list(conn.execute(query.distinct().order_by(entries.embedded)).scalars())
+
+
+def store_vectors(
+    conn: Connection, corpus: Corpus, space: str, vectors: Mapping[int, bytes | memoryview]
+) -> None:
+    """Store vectors by the numbers of their entries: unit length, little-endian float32.
+
+    Entries that are gone or want another space by now are left out.
+    """
+    from perdure.db.search.numbers import halved  # noqa: PLC0415 - NumPy, only where there are vectors
+
+    entries = corpus.entries.c
+    wanted = select(entries.number, entries.scope).where(
+        entries.number.in_(list(vectors)), entries.space == space
+    )
+    rows = [
+        {"number": number, "scope": scope, "space": space, "vector": halved(vectors[number])}
+        for number, scope in conn.execute(wanted.with_for_update(key_share=True))
+    ]
+    if not rows:
+        return
+    numbers = [row["number"] for row in rows]
+    conn.execute(delete(corpus.vectors).where(corpus.vectors.c.number.in_(numbers)))
+    conn.execute(insert(corpus.vectors), rows)
+    conn.execute(_embedded(corpus), [{"of": number, "embedded": space} for number in numbers])
+
+
+@lru_cache(1000)
+def mark(scope: str) -> str:
+    """The lexeme of a scope or an organization."""
+    return MARK + hashlib.blake2b(scope.encode(), digest_size=8).hexdigest()
+
+
+def _values(organization_id: str, entry: NewEntry) -> dict[str, Any]:
+    words = lexemes(entry.text)
+    return {
+        "id": entry.id,
+        "organization_id": organization_id,
+        "scope": entry.scope,
+        "lexemes": " ".join((mark(organization_id), mark(entry.scope), *words)),
+        "length": len(words),
+        "space": entry.space,
+    }
+
+
+@cache
+def _insert(corpus: Corpus) -> Prepared:
+    return Prepared(insert(corpus.entries).inline())
+
+
+@cache
+def _embedded(corpus: Corpus) -> Any:
+    entries = corpus.entries
+    return update(entries).where(entries.c.number == bindparam("of")).values(embedded=bindparam("embedded"))
