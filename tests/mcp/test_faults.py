@@ -83,6 +83,9 @@ class Moody:
             text = "x" * 3_000_000
             result = {"content": [{"type": "text", "text": text}]}
             await answer(200, json.dumps({"jsonrpc": "2.0", "id": told["id"], "result": result}).encode())
+        elif mood == "many":
+            result = {"content": [], "structuredContent": {"result": [[0] * 10_000] * 6}}
+            await answer(200, json.dumps({"jsonrpc": "2.0", "id": told["id"], "result": result}).encode())
         elif mood == "flood":
             kind = [(b"content-type", b"application/json")]
             await send({"type": "http.response.start", "status": 200, "headers": kind})
@@ -122,7 +125,8 @@ FAULTS = {
     "401": "wants an authorization",
     "500": "answered 500 Internal Server Error: oh dear",
     "redirect": "not followed",
-    "flood": "larger than",
+    "flood": "larger than 4000000 bytes",
+    "many": "too large an answer: it has more than 50000 values",
 }
 
 

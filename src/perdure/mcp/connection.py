@@ -14,6 +14,7 @@ from mcp_types import (
     CONNECTION_CLOSED,
     INVALID_REQUEST,
     REQUEST_TIMEOUT,
+    CallToolResult,
     Implementation,
     Tool,
     ToolListChangedNotification,
@@ -31,7 +32,7 @@ from perdure.mcp.settings import McpSettings
 from perdure.mcp.stdio import Complaints
 from perdure.mcp.target import Target
 from perdure.mcp.transports import MARGIN_SECONDS, Transports
-from perdure.mcp.wire import FAULT, McpStatus
+from perdure.mcp.wire import FAULT, TOO_LARGE, McpStatus
 from perdure.tools.base import Returned
 from perdure.tools.custom.redact import Redact, redacted
 
@@ -152,9 +153,7 @@ class Connection:
             raise await self._told(error) from error
         except Exception as error:
             raise await self._told(error) from error
-        told = result.model_dump(mode="json", by_alias=True, exclude_none=True)
-        done = returned(told.get("content") or [], told.get("structuredContent"), failed=result.is_error)
-        return storable(replace(done, value=redacted(done.value, self._redact)))
+        return await asyncio.to_thread(_returned, result, self._redact)
 
     async def _hold(self) -> None:
         """Open the session, keep it until it is to end, close it: all in one task, as the SDK wants it."""
@@ -213,6 +212,8 @@ class Connection:
             return McpRefused(self._sentence("refused", error))
         if fault["status"] == 401:
             return self._unauthorized()
+        if fault["status"] == TOO_LARGE:
+            return McpRefused(self._sentence("gave too large an answer", error))
         if fault["reached"]:
             return McpRefused(self._sentence("did not take the request", error))
         return McpUnreachable(self._sentence("cannot be connected to", error))
@@ -251,6 +252,13 @@ class Connection:
         heard = f" It wrote: {self._complaints.text}" if self._complaints.text else ""
         sentence = f"The MCP server {self.target.name!r} {what}{words}.{heard}".replace("..", ".")
         return self._redact(sentence, cut=True)
+
+
+def _returned(result: CallToolResult, redact: Redact) -> Returned:
+    """What a call returned, as ours."""
+    told = result.model_dump(mode="json", by_alias=True, exclude_none=True)
+    done = returned(told.get("content") or [], told.get("structuredContent"), failed=result.is_error)
+    return storable(replace(done, value=redacted(done.value, redact)))
 
 
 def listed_tool(tool: Tool, redact: Redact) -> RemoteTool:

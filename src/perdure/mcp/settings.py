@@ -18,6 +18,11 @@ class McpSettings(BaseModel):
     connect_seconds: float = Field(default=30.0, gt=0, description="How long connecting to one may take.")
     list_seconds: float = Field(default=30.0, gt=0, description="How long listing its tools may take.")
     call_seconds: float = Field(default=60.0, gt=0, description="How long a call of a tool may take.")
+    max_bytes: int = Field(
+        default=4_000_000,
+        gt=0,
+        description="The most that is read of one answer, which also `outbound.max_bytes` limits.",
+    )
     idle_seconds: float = Field(
         default=300.0, gt=0, description="How long a connection that nobody uses stays open."
     )

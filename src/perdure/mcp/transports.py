@@ -6,26 +6,29 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.message import SessionMessage
+from mcp_types import JSONRPCError, JSONRPCResponse
 
 from perdure.kit.guarded import GuardedTransport
 from perdure.kit.outbound import Fetcher
 from perdure.mcp.settings import McpSettings
 from perdure.mcp.stdio import Complaints, environment_of
 from perdure.mcp.target import Target
-from perdure.mcp.wire import EndpointTransport
+from perdure.mcp.wire import TOO_LARGE, EndpointTransport, fault
 
+MAX_VALUES = 50_000  # in an answer: the SDK goes through all of them several times, and all others wait
 MARGIN_SECONDS = 5.0  # how much longer than the SDK's own timeouts ours wait
 Ended = Callable[[Exception | None], None]
 
 
 class Heard:
-    """A stream of what a server says, which tells when that is over."""
+    """A stream of what a server says; it tells when that is over, and takes no answer of too many values."""
 
     def __init__(self, inner: Any, ended: Ended):
         self._inner = inner
@@ -38,7 +41,7 @@ class Heard:
 
     async def receive(self) -> Any:
         """The next message."""
-        return await self._inner.receive()
+        return _bounded(await self._inner.receive())
 
     async def aclose(self) -> None:
         """The session listens no more: its server is gone, or it is closed."""
@@ -49,7 +52,7 @@ class Heard:
         return self
 
     async def __anext__(self) -> Any:
-        return await self._inner.__anext__()
+        return _bounded(await self._inner.__anext__())
 
     async def __aenter__(self) -> "Heard":
         return self
@@ -102,10 +105,34 @@ class Transports:
             yield streams
 
     def _http(self, target: Target, read: float, broken: Ended | None) -> httpx2.AsyncClient:
+        limit = min(self.settings.max_bytes, self.fetcher.settings.max_bytes)
         return httpx2.AsyncClient(
-            transport=EndpointTransport(GuardedTransport(self.fetcher), target.url, broken),
+            transport=EndpointTransport(GuardedTransport(self.fetcher, limit), target.url, broken),
             headers=dict(target.headers),
             auth=self.auth,
             timeout=httpx2.Timeout(self.settings.connect_seconds, read=read),
             trust_env=False,
         )
+
+
+def _bounded(heard: Any) -> Any:
+    """A message; an error in the place of an answer that has too many values."""
+    answer = heard.message if isinstance(heard, SessionMessage) else None
+    if not isinstance(answer, JSONRPCResponse) or not _is_huge(answer.result):
+        return heard
+    words = f"it has more than {MAX_VALUES} values; ask it for less"
+    return SessionMessage(
+        JSONRPCError(jsonrpc="2.0", id=answer.id, error=fault(TOO_LARGE, words, reached=True))
+    )
+
+
+def _is_huge(value: Any) -> bool:
+    todo, seen = [value], 0
+    while todo and seen <= MAX_VALUES:
+        each = todo.pop()
+        seen += 1
+        if isinstance(each, dict):
+            todo += cast("dict[str, Any]", each).values()
+        elif isinstance(each, list):
+            todo += cast("list[Any]", each)
+    return seen > MAX_VALUES

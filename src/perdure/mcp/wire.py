@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx2
-from mcp_types import INTERNAL_ERROR
+from mcp_types import INTERNAL_ERROR, ErrorData
 
 from perdure.kit.errors import PerdureError
 from perdure.kit.guarded import GuardedTransport
 
 EVENTS = "text/event-stream"
 FAULT = "perdure"  # marks the errors made here in the `data` of a JSON-RPC error
+TOO_LARGE = 0  # in the place of a status
 
 
 class EndpointTransport(httpx2.AsyncBaseTransport):
@@ -67,10 +68,10 @@ class EndpointTransport(httpx2.AsyncBaseTransport):
             text = body[:300].decode(errors="replace").strip()
             words = f"it answered {answer.status_code} {answer.reason_phrase}{': ' + text if text else ''}"
             lost = lost or (session and answer.status_code == 400)
-            fault = _fault(answer.status_code, words, reached=True, lost=lost)
+            made = _fault(answer.status_code, words, reached=True, lost=lost)
             if "www-authenticate" in answer.headers:
-                fault.headers["www-authenticate"] = answer.headers["www-authenticate"]
-            return fault
+                made.headers["www-authenticate"] = answer.headers["www-authenticate"]
+            return made
         return httpx2.Response(answer.status_code, headers=_plain(answer.headers), content=body)
 
     async def _watched(self, request: httpx2.Request, broken: Callable[[Exception], None]) -> httpx2.Response:
@@ -97,9 +98,14 @@ def _is_unsent(error: Exception) -> bool:
     return isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout) or "public address" in str(error)
 
 
-def _fault(status: int, words: str, *, reached: bool, lost: bool = False) -> httpx2.Response:
+def fault(status: int, words: str, *, reached: bool, lost: bool = False) -> ErrorData:
+    """The error of the protocol that says what we found wrong."""
     data = {FAULT: {"status": status, "reached": reached, "lost": lost}}
-    error = {"code": INTERNAL_ERROR, "message": words, "data": data}
+    return ErrorData(code=INTERNAL_ERROR, message=words, data=data)
+
+
+def _fault(status: int, words: str, *, reached: bool, lost: bool = False) -> httpx2.Response:
+    error = fault(status, words, reached=reached, lost=lost).model_dump()
     return httpx2.Response(status, json={"jsonrpc": "2.0", "id": None, "error": error})
 
 
