@@ -1,5 +1,7 @@
 """One search on both databases: by words, by meaning, both; within scopes and filters."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import delete, text
 
@@ -15,10 +17,11 @@ async def test_a_text_is_found_at_once_by_other_forms_of_its_words(notes):
     [hit] = await notes.hits("KRAKOW: a study of painting")
     assert (hit.id, hit.lexical_rank, hit.vector_rank, hit.vector_score) == ("a", 1, None, None)
     assert hit.lexical_score > 0
-    assert hit.score == pytest.approx(1 / 61)
+    assert hit.score == 1
 
 
 async def test_rare_words_count_more_and_short_texts_fit_better(notes):
+    notes.corpus = replace(notes.corpus, in_order=False)
     for number in range(20):
         await notes.add(f"cat-{number}", "a cat sat here with many others of its kind and looked about")
     await notes.add("zebra", "a zebra stood there among all the others of its kind and looked about")
@@ -56,23 +59,38 @@ async def test_a_filter_comes_before_the_limit(notes):
         ]
 
 
-async def test_meaning_and_words_are_joined_by_rank(notes):
+async def test_meaning_and_words_are_joined_by_score(notes):
     await notes.add("both", "apple pie", space="s@2")
     await notes.add("words", "apple tart", space="s@2")
     await notes.add("meaning", "a cake of fruit", space="s@2")
     await notes.embed({"both": (1, 0.1), "words": (-1, 0), "meaning": (1, 0.5)})
     hits = await notes.hits("apple pie", vectors={"s@2": unit(1, 0)})
-    assert [hit.id for hit in hits] == ["both", "words", "meaning"]
+    assert [hit.id for hit in hits] == ["both", "meaning", "words"]
     assert (hits[0].lexical_rank, hits[0].vector_rank) == (1, 1)
-    assert hits[0].score == pytest.approx(2 / 61)
+    assert hits[0].score == pytest.approx(1.7, abs=0.2)
     assert hits[0].vector_score == pytest.approx(1 / 1.01**0.5, abs=1e-3)
-    assert hits[2].lexical_rank is None
+    assert hits[1].lexical_rank == 3  # it stands next to such
     assert await notes.found("apple", mode="vector", vectors={"s@2": unit(1, 0)}) == [
         "both",
         "meaning",
         "words",
     ]
     assert set(await notes.found("apple", mode="fts", vectors={"s@2": unit(1, 0)})) == {"both", "words"}
+
+
+async def test_what_stands_around_a_text_tells_of_it(notes):
+    said = ["hello", "what instrument do you play", "mine is in the corner", "oh", "really", "yes", "bye"]
+    for number, text_ in enumerate(said):
+        await notes.add(f"n{number}", text_, space="s@2", year=2000 + number)
+        await notes.add(f"other{number}", "said elsewhere at the same time", scope="scope-2")
+    assert await notes.found("instrument", scopes=["scope-1"]) == ["n1"]
+    await notes.embed({f"n{number}": (1, 0) for number in range(len(said))})
+    asked = {"scopes": ["scope-1"], "vectors": {"s@2": unit(1, 0)}}
+    hits = await notes.hits("instrument", **asked)
+    assert [hit.id for hit in hits][:3] == ["n1", "n2", "n0"]
+    assert [hit.lexical_rank for hit in hits[:5]] == [1, 2, 3, 4, None]
+    after = notes.corpus.items.c.year > 2001
+    assert (await notes.found("instrument", where=after, **asked))[:2] == ["n2", "n3"]
 
 
 async def test_entries_wait_for_their_vectors_oldest_first(notes):

@@ -1,33 +1,72 @@
-"""How well texts fit words: BM25. Pure."""
+"""How well a text answers by its words: BM25 over its own and, more faintly, its neighbours'. Pure.
+
+A turn of a conversation or a paragraph of a file says half of what it means: the question stands before it,
+the name in the line above. So a text's words are those of a record with fields (BM25F): its own in full,
+those of the entries next to it in its scope by `FADING` for each step away. Why, and what it brings where
+neighbours have nothing to do with each other: docs/decisions/0005-search.md.
+"""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-K1 = 1.2
-B = 0.75
+K1, B = 0.9, 0.4
+FADING = 0.4
+REACH = 2  # entries before and after
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What counts of one entry: how often it has the query's lexemes, and its length in lexemes."""
+
+    counts: Mapping[str, int]
+    length: int
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What is searched: how many texts, how long on average, and how many of them have each word."""
+    """Of the entries searched: how many, how long on average, and how many have each lexeme of the query."""
 
-    texts: int
-    length: float
-    with_word: dict[str, int]
-
-    def weight(self, word: str) -> float:
-        """What it tells that a text has the word: never negative."""
-        having = self.with_word.get(word, 0)
-        return math.log(1 + (self.texts - having + 0.5) / (having + 0.5))
+    entries: int
+    average_length: float
+    frequency: Mapping[str, int]
 
 
-def score(statistics: Statistics, wanted: Sequence[str], words: Sequence[str], length: int) -> float:
-    """How well a text of these words fits; 0 where it has none of those wanted."""
-    norm = K1 * (1 - B + B * length / (statistics.length or 1))
-    total = 0.0
-    for word in wanted:
-        times = words.count(word)
-        if times:
-            total += statistics.weight(word) * times * (K1 + 1) / (times + norm)
-    return total
+def words_of(lexemes: Iterable[str], query: Collection[str], length: int) -> Words:
+    """An entry's lexemes, counted for this query."""
+    return Words(Counter(lexeme for lexeme in lexemes if lexeme in query), length)
+
+
+def rarity(statistics: Statistics) -> dict[str, float]:
+    """What each lexeme of the query tells: the rarer, the more; never below zero."""
+    return {
+        lexeme: math.log(1 + (max(statistics.entries, having) - having + 0.5) / (having + 0.5))
+        for lexeme, having in statistics.frequency.items()
+    }
+
+
+def scores(
+    entries: Mapping[int, Words],
+    neighbours: Mapping[int, Iterable[tuple[int, int]]],
+    statistics: Statistics,
+) -> dict[int, float]:
+    """The BM25 of each entry that has words of the query, and of their neighbours.
+
+    `neighbours` has, for an entry, others of its scope with how many steps away each is, from 1 to `REACH`.
+    """
+    felt: dict[int, dict[str, float]] = {}
+    for number, words in entries.items():
+        share = 1 / (1 - B + B * words.length / (statistics.average_length or 1.0))
+        for near, steps in ((number, 0), *neighbours.get(number, ())):
+            strengths = felt.setdefault(near, {})
+            for lexeme, count in words.counts.items():
+                strengths[lexeme] = strengths.get(lexeme, 0.0) + count * share * FADING**steps
+    telling = rarity(statistics)
+    return {
+        number: sum(
+            telling[word] * strength * (K1 + 1) / (strength + K1) for word, strength in strengths.items()
+        )
+        for number, strengths in felt.items()
+        if strengths
+    }

@@ -44,6 +44,7 @@ ON_POSTGRES = ("CREATE INDEX IF NOT EXISTS {index} ON {entries} USING gin (strin
 class Corpus:
     """Where items of one table are found by what `text` says: `entries`, `vectors`, and the index's name.
 
+    `in_order`: a scope's entries follow one another, as messages do: what stands next to one tells of it.
     Items have an `id`; entries go with them. An entry is never changed but in its spaces: an item
     whose text changes gets a new one.
     """
@@ -52,6 +53,7 @@ class Corpus:
     text: Column[str]
     entries: Table
     vectors: Table
+    in_order: bool = True
 
     @property
     def index(self) -> str:
@@ -59,9 +61,9 @@ class Corpus:
         return self.items.name + LEXEMES
 
 
-def corpus(items: Table, text: Column[str]) -> Corpus:
+def corpus(items: Table, text: Column[str], *, in_order: bool = True) -> Corpus:
     """Declare the tables beside a table of items with text."""
-    return Corpus(items, text, _entries(items), _vectors(items))
+    return Corpus(items, text, _entries(items), _vectors(items), in_order)
 
 
 def _entries(items: Table) -> Table:

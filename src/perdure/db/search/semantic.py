@@ -1,5 +1,7 @@
 """Finding by meaning: the entries whose vectors are nearest to the query's."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, select
 
 from perdure.db.search.corpus import Corpus
@@ -8,9 +10,9 @@ from perdure.db.search.wanted import Wanted
 
 
 def nearest(
-    conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: int
-) -> list[tuple[int, float]]:
-    """The numbers of the nearest entries with vectors of a space, with their cosines."""
+    conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: int, beside: Collection[int] = ()
+) -> dict[int, float]:
+    """The cosines of the `most` nearest entries with vectors of a space, and of those in `beside`."""
     from perdure.db.search.numbers import similarities  # noqa: PLC0415 - NumPy, only where there are vectors
 
     entries, vectors = corpus.entries.c, corpus.vectors.c
@@ -24,4 +26,5 @@ def nearest(
     rows = conn.execute(query).all()
     close = similarities(wanted.vectors[space], [row.vector for row in rows])
     scored = [(row.number, cosine) for row, cosine in zip(rows, close, strict=True)]
-    return sorted(scored, key=lambda item: (-item[1], -item[0]))[:most]
+    best = sorted(scored, key=lambda item: (-item[1], -item[0]))
+    return dict(best[:most]) | {number: cosine for number, cosine in best[most:] if number in beside}
