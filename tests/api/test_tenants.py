@@ -34,6 +34,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/conversations/{conversation_id}/messages/preview-raw-payload"): {"input": "hello"},
     ("PATCH", "/v1/conversations/{conversation_id}"): {"summary": "changed"},
     ("PATCH", "/v1/blocks/{block_id}"): {"value": "changed"},
+    ("POST", "/v1/blocks/{block_id}/history/restore"): {"version": 1},
     ("PATCH", "/v1/steps/{step_id}/feedback"): {"feedback": "positive"},
     ("PATCH", "/v1/providers/{provider_id}"): {"api_key": "changed"},
     ("POST", "/v1/agents/{agent_id}/tools/{tool_name}/run"): {"args": {"query": "x"}},
@@ -130,6 +131,7 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
     sent = {"input": "hi", "streaming": False}
     created(http.post(f"/v1/conversations/{conversation['id']}/messages", json=sent))
     block = created(http.post("/v1/blocks/", json={"label": "loose", "value": "secret"}))
+    created(http.patch(f"/v1/blocks/{block['id']}", json={"value": "secret too"}))
     provider = created(
         http.post(
             "/v1/providers/",
@@ -161,6 +163,7 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
         "step_id": step["id"],
         "message_id": said["messages"][-1]["id"],
         "block_label": "human",
+        "version": "1",
         "tool_name": agent["tools"][0]["name"],
     }
     return World(http, ids, agent)

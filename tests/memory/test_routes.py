@@ -1,7 +1,17 @@
 """`/v1/blocks` through the official client."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
 import pytest
-from letta_client import NotFoundError, UnprocessableEntityError
+from letta_client import Letta, NotFoundError, PermissionDeniedError, UnprocessableEntityError
+from sqlalchemy import select
+
+from perdure.kit.ids import new_id
+from perdure.memory.tables import blocks
+from perdure.tenancy import run_tokens
+from perdure.tenancy.actor import Actor
 
 
 def test_a_block_is_made_read_changed_and_deleted(client) -> None:
@@ -46,6 +56,7 @@ def test_the_answer_has_the_fields_of_the_contract_and_no_more(http) -> None:
         "created_by_id",
         "last_updated_by_id",
         "tags",
+        "version",  # ours
     }
     assert (made["value"], made["limit"]) == ("", 100_000)
 
@@ -73,6 +84,7 @@ def test_null_clears_and_what_is_left_out_stays(http) -> None:
         "metadata": {},
         "tags": [],
         "limit": 100_000,
+        "version": 2,
     }
     assert http.patch(f"/v1/blocks/{made['id']}", json={}).json() == cleared
     assert http.patch(f"/v1/blocks/{made['id']}", json={"label": None}).status_code == 422
@@ -127,8 +139,6 @@ def test_lists_and_counts_are_filtered(client, http) -> None:
 
 
 def test_blocks_of_another_organization_do_not_exist(client, live, new_key) -> None:
-    from letta_client import Letta
-
     made = client.blocks.create(label="human", value="Ada")
     with Letta(base_url=live.url, api_key=new_key(), max_retries=0) as stranger:
         assert list(stranger.blocks.list()) == []
@@ -140,3 +150,82 @@ def test_blocks_of_another_organization_do_not_exist(client, live, new_key) -> N
 
 def test_a_malformed_id_is_refused(http) -> None:
     assert http.get("/v1/blocks/block-1").status_code == 422
+
+
+def test_a_change_can_be_meant_for_a_version(client, http) -> None:
+    made = client.blocks.create(label="human", value="a")
+    path = f"/v1/blocks/{made.id}"
+    assert (made.version, http.get(path).headers["etag"]) == (1, '"1"')
+    changed = http.patch(path, json={"value": "b"}, headers={"if-match": '"1"'})
+    assert (changed.status_code, changed.headers["etag"], changed.json()["version"]) == (200, '"2"', 2)
+    late = (
+        http.patch(path, json={"value": "c"}, headers={"if-match": '"1"'}),
+        http.patch(path, json={"value": "c", "expected_version": 1}),
+        http.delete(path, headers={"if-match": "1"}),
+    )
+    for refused in late:
+        assert refused.status_code == 409
+        assert refused.json()["version"] == 2
+        said = refused.json()["detail"]
+        assert said.startswith("Block 'human' is at version 2, not 1: it was changed at 20")
+        assert " by user-" in said
+    assert client.blocks.retrieve(made.id).value == "b"
+    assert http.patch(path, json={"value": "c"}, headers={"if-match": "*"}).json()["version"] == 3
+    assert http.patch(path, json={"value": "c"}, headers={"if-match": "three"}).status_code == 400
+    again = client.blocks.update(made.id, value="d", extra_body={"expected_version": 3})
+    assert again.value == "d"
+
+
+def test_a_change_by_label_can_be_meant_for_a_version_too(client, http) -> None:
+    agent = client.agents.create(model="demo/offline", memory_blocks=[{"label": "human", "value": "a"}])
+    path = f"/v1/agents/{agent.id}/core-memory/blocks/human"
+    assert http.get(path).headers["etag"] == '"1"'
+    assert http.patch(path, json={"value": "b", "expected_version": 1}).status_code == 200
+    assert http.patch(path, json={"value": "c"}, headers={"if-match": 'W/"1"'}).status_code == 409
+    assert http.get(path).json()["value"] == "b"
+
+
+def test_of_changes_at_once_meant_for_one_version_one_is_made(client, http) -> None:
+    made = client.blocks.create(label="human", value="")
+
+    def change(letter: str) -> int:
+        body = {"value": letter, "expected_version": 1}
+        return http.patch(f"/v1/blocks/{made.id}", json=body).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(change, "abcdef")) == [200, *[409] * 5]
+    assert client.blocks.retrieve(made.id).version == 2
+
+
+def test_what_tools_call_cannot_change_what_is_read_only(client, live) -> None:
+    agent = client.agents.create(
+        model="demo/offline", memory_blocks=[{"label": "rules", "value": "be kind", "read_only": True}]
+    )
+    [block] = agent.blocks
+    organization = live.run(
+        lambda conn: conn.execute(
+            select(blocks.c.organization_id).where(blocks.c.id == block.id)
+        ).scalar_one()
+    )
+    run = new_id("run")
+    token = run_tokens.issue(live.app.state.keyring, Actor(organization), run, timedelta(minutes=1))
+    with Letta(base_url=live.url, api_key=token, max_retries=0) as tool:
+        attempts = (
+            lambda: tool.blocks.update(block.id, value="be rude"),
+            lambda: tool.blocks.update(block.id, read_only=False),
+            lambda: tool.agents.blocks.update("rules", agent_id=agent.id, value="be rude"),
+            lambda: tool.blocks.delete(block.id),
+            lambda: tool.agents.blocks.detach(block.id, agent_id=agent.id),
+            lambda: tool.agents.update(agent.id, block_ids=[]),
+            lambda: tool.post(f"/v1/blocks/{block.id}/history/undo", cast_to=object),
+        )
+        for attempt in attempts:
+            with pytest.raises(PermissionDeniedError, match="read-only"):
+                attempt()
+        with pytest.raises(PermissionDeniedError, match="cannot erase"):
+            tool.delete(f"/v1/blocks/{block.id}/history", cast_to=object)
+        free = tool.blocks.create(label="notes", value="")
+        tool.blocks.update(free.id, value="tea")
+    assert client.agents.blocks.retrieve("rules", agent_id=agent.id).value == "be kind"
+    [last, _] = client.get(f"/v1/blocks/{free.id}/history", cast_to=list[dict[str, Any]])
+    assert (last["run_id"], last["action"]) == (run, "update")

@@ -20,7 +20,14 @@ def block_labelled(conn: Connection, actor: Actor, agent_id: str, label: str) ->
     return found[label]
 
 
-def change_block(conn: Connection, actor: Actor, agent_id: str, label: str, body: UpdateBlock) -> BlockRow:
+def change_block(
+    conn: Connection,
+    actor: Actor,
+    agent_id: str,
+    label: str,
+    body: UpdateBlock,
+    expected_version: int | None = None,
+) -> BlockRow:
     """Change the agent's block of this label."""
     block = block_labelled(conn, actor, agent_id, label)
-    return memory.update(conn, actor, block.id, body.changes())
+    return memory.update(conn, actor, block.id, body.changes(), expected_version=expected_version)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, insert, select
 
@@ -12,6 +13,7 @@ from perdure.kit.errors import InvalidArgument
 from perdure.memory import store as memory
 from perdure.memory.store import BlockRow
 from perdure.memory.tables import blocks
+from perdure.memory.versions import store as versions
 from perdure.messages.tables import threads
 from perdure.tenancy.actor import Actor, is_owned
 
@@ -116,15 +118,25 @@ def is_isolated(conn: Connection, agent_id: str, block_id: str) -> bool:
 
 def drop_of_conversation(conn: Connection, actor: Actor, conversation_id: str) -> None:
     """Destroy the own blocks of a conversation."""
-    own = select(conversations_blocks.c.block_id).where(
-        conversations_blocks.c.conversation_id == conversation_id
+    _drop(
+        conn,
+        actor,
+        select(conversations_blocks.c.block_id).where(
+            conversations_blocks.c.conversation_id == conversation_id
+        ),
     )
-    conn.execute(delete(blocks).where(is_owned(blocks, actor), blocks.c.id.in_(own)))
 
 
 def drop_of_agent(conn: Connection, actor: Actor, agent_id: str) -> None:
     """Destroy the own blocks of all conversations of an agent."""
-    conn.execute(delete(blocks).where(is_owned(blocks, actor), blocks.c.id.in_(_of_agent(agent_id))))
+    _drop(conn, actor, _of_agent(agent_id))
+
+
+def _drop(conn: Connection, actor: Actor, own: Select[Any]) -> None:
+    """Destroy blocks with their past: what was a conversation's own goes with it."""
+    if ids := list(conn.execute(own).scalars()):
+        conn.execute(delete(blocks).where(is_owned(blocks, actor), blocks.c.id.in_(ids)))
+        versions.erase(conn, actor, ids)
 
 
 def _of_agent(agent_id: str) -> Select[tuple[str]]:

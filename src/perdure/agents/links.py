@@ -3,16 +3,16 @@
 Satisfies `tools.base.BlockLinks`: memory tools reach an agent's blocks through this module.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Table, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from perdure.agents import store
+from perdure.agents import past, store
 from perdure.agents.base_tools import approval_rules, with_rules
 from perdure.agents.isolated import blocks_in, is_isolated
 from perdure.agents.tables import agents_blocks, agents_tools
-from perdure.kit.errors import Conflict, InvalidArgument, NotFound, Unprocessable
+from perdure.kit.errors import Conflict, Forbidden, InvalidArgument, NotFound, Unprocessable
 from perdure.memory.tables import blocks
 from perdure.tenancy.actor import Actor, owned
 from perdure.tools import store as tools
@@ -47,16 +47,20 @@ def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
         conn.execute(insert(agents_blocks).values(row))
     except IntegrityError as error:
         raise _label_taken(agent_id, label) from error
+    past.note(conn, agent_id)
 
 
 def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
     """Detach a block, which stays; `NotFound` if the agent does not have it."""
     store.get(conn, actor, agent_id, to_change=True)
+    if actor.tool_of:
+        _check_releasable(conn, actor, [block_id])
     mine = (agents_blocks.c.agent_id == agent_id) & (agents_blocks.c.block_id == block_id)
     if conn.execute(delete(agents_blocks).where(mine)).rowcount == 0:
         if is_isolated(conn, agent_id, block_id):
             raise Conflict(f"Block {block_id} is a conversation's own: it cannot be detached, only emptied.")
         raise NotFound(f"Block {block_id} is not attached to agent {agent_id}.")
+    past.note(conn, agent_id)
 
 
 def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]) -> None:
@@ -68,6 +72,8 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
         raise Unprocessable(
             f"block_ids: an agent has one block of each label, and several are labelled {', '.join(doubles)}."
         )
+    if actor.tool_of:
+        _check_releasable(conn, actor, set(block_ids(conn, agent_id, agent_id)) - {*wanted})
     conn.execute(delete(agents_blocks).where(agents_blocks.c.agent_id == agent_id))
     rows = [
         {"agent_id": agent_id, "block_id": block_id, "label": labels[block_id], "position": at}
@@ -75,6 +81,7 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
     ]
     if rows:
         conn.execute(insert(agents_blocks), rows)
+    past.note(conn, agent_id)
 
 
 def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
@@ -123,6 +130,13 @@ def set_approval(conn: Connection, actor: Actor, agent_id: str, tool_name: str, 
 
 def _asks_for(rule: dict[str, object], tool_name: str) -> bool:
     return rule["type"] == "requires_approval" and rule["tool_name"] == tool_name
+
+
+def _check_releasable(conn: Connection, actor: Actor, ids: Collection[str]) -> None:
+    """A tool that calls the API must not rid an agent of what it may not change."""
+    query = owned(blocks, actor).with_only_columns(blocks.c.label).where(blocks.c.id.in_(ids))
+    if kept := list(conn.execute(query.where(blocks.c.read_only)).scalars()):
+        raise Forbidden(f"Block {', '.join(kept)} is read-only: tools cannot detach it.")
 
 
 def _labels(conn: Connection, actor: Actor, ids: Sequence[str]) -> dict[str, str]:

@@ -75,6 +75,19 @@ agents_blocks = Table(
     ),
 )
 
+# The spans of time in which an agent has or had a block in a place; of the blocks above the open ones.
+agents_blocks_past = Table(
+    "agents_blocks_past",
+    metadata,
+    id_column(),
+    _agent_column(),
+    Column("block_id", String, nullable=False, index=True),  # no foreign key: it may be deleted by now
+    Column("position", Integer, nullable=False),
+    moment("since", nullable=False),
+    moment("until"),
+    Index(None, "agent_id", "since"),
+)
+
 conversations_blocks = Table(
     "conversations_blocks",
     metadata,

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from perdure.memory import store
 from perdure.memory.schemas import check_label
 from perdure.memory.store import BlockRow
+from perdure.memory.versions.store import Action, Cause
 from perdure.tools.base import ToolContext, ToolFailed
 
 
@@ -30,7 +31,12 @@ def writable(conn: Connection, ctx: ToolContext, label: str) -> BlockRow:
 def edit(conn: Connection, ctx: ToolContext, label: str, change: Callable[[str], str]) -> str:
     """Change a block's value by a function of it; returns the new value."""
     block = writable(conn, ctx, label)
-    return store.set_value(conn, ctx.actor, block.id, change(block.value)).value
+    return store.set_value(conn, ctx.actor, block.id, change(block.value), by(ctx)).value
+
+
+def by(ctx: ToolContext, action: Action = "update") -> Cause:
+    """The tool that runs, as the cause of a change."""
+    return Cause(action, None, ctx.agent_id, ctx.run_id or None, ctx.tool or None)
 
 
 def overwrite(conn: Connection, ctx: ToolContext, label: str, value: str) -> str:
@@ -40,13 +46,16 @@ def overwrite(conn: Connection, ctx: ToolContext, label: str, value: str) -> str
     return edit(conn, ctx, label, lambda _: value)
 
 
-def remember(conn: Connection, ctx: ToolContext, values: Mapping[str, str]) -> None:
-    """Store what a tool has changed in the agent's blocks: texts by label, all or none."""
+def remember(conn: Connection, ctx: ToolContext, values: Mapping[str, str], seen: Mapping[str, int]) -> None:
+    """Store what a tool has changed in the agent's blocks: texts by label, all or none.
+
+    `seen` are the versions that the tool was shown: where a block has changed meanwhile, nothing is stored.
+    """
     for label, value in values.items():
         block = writable(conn, ctx, label)
         try:
-            store.set_value(conn, ctx.actor, block.id, value)
-        except store.BlockTooLong as error:
+            store.set_value(conn, ctx.actor, block.id, value, by(ctx), seen.get(label))
+        except (store.BlockTooLong, store.BlockChanged) as error:
             raise ToolFailed(error.detail) from error
 
 
@@ -57,7 +66,10 @@ def add_block(
     if label in blocks_by_label(conn, ctx):
         raise ToolFailed(f"You already have a block labelled {label!r}; change that one.")
     made = store.create(
-        conn, ctx.actor, {"label": _checked(label), "value": value, "description": description}
+        conn,
+        ctx.actor,
+        {"label": _checked(label), "value": value, "description": description},
+        by(ctx, "create"),
     )
     ctx.blocks.attach_block(conn, ctx.actor, ctx.agent_id, made.id)
     return made
@@ -73,12 +85,13 @@ def rename_block(conn: Connection, ctx: ToolContext, label: str, new_label: str)
     block = writable(conn, ctx, label)
     if new_label != label and new_label in blocks_by_label(conn, ctx):
         raise ToolFailed(f"You already have a block labelled {new_label!r}.")
-    store.update(conn, ctx.actor, block.id, {"label": _checked(new_label)})
+    store.update(conn, ctx.actor, block.id, {"label": _checked(new_label)}, by(ctx))
 
 
 def describe_block(conn: Connection, ctx: ToolContext, label: str, description: str) -> None:
     """Say anew what a block is for."""
-    store.update(conn, ctx.actor, writable(conn, ctx, label).id, {"description": description})
+    block = writable(conn, ctx, label)
+    store.update(conn, ctx.actor, block.id, {"description": description}, by(ctx))
 
 
 def _checked(label: str) -> str:

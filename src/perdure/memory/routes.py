@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Response
 
 from perdure.db import Db
 from perdure.kit.ids import BlockId
 from perdure.kit.paging import Page, page_query
 from perdure.memory import store
+from perdure.memory.expected import Expected, tagged
 from perdure.memory.schemas import Block, CreateBlock, UpdateBlock, wire_block
 from perdure.memory.store import BlockFilter
 from perdure.tenancy.actor import CurrentActor
@@ -74,18 +75,22 @@ async def count_blocks(db: Db, actor: CurrentActor, wanted: Filter) -> int:
 
 
 @router.get("/{block_id}")
-async def retrieve_block(db: Db, actor: CurrentActor, block_id: BlockId) -> Block:
-    """One block."""
-    return wire_block(await db.read(store.get, actor, block_id))
+async def retrieve_block(db: Db, actor: CurrentActor, block_id: BlockId, response: Response) -> Block:
+    """One block; its `ETag` can be the `If-Match` of a change."""
+    return tagged(response, wire_block(await db.read(store.get, actor, block_id)))
 
 
 @router.patch("/{block_id}")
-async def update_block(db: Db, actor: CurrentActor, block_id: BlockId, body: UpdateBlock) -> Block:
+async def update_block(
+    block_id: BlockId, body: UpdateBlock, db: Db, actor: CurrentActor, expected: Expected, response: Response
+) -> Block:
     """Change a block, for all agents that share it."""
-    return wire_block(await db.write(store.update, actor, block_id, body.changes()))
+    wanted = expected.of(body.expected_version)
+    changed = await db.write(store.update, actor, block_id, body.changes(), expected_version=wanted)
+    return tagged(response, wire_block(changed))
 
 
 @router.delete("/{block_id}")
-async def delete_block(db: Db, actor: CurrentActor, block_id: BlockId) -> None:
+async def delete_block(db: Db, actor: CurrentActor, block_id: BlockId, expected: Expected) -> None:
     """Delete a block."""
-    await db.write(store.remove, actor, block_id)
+    await db.write(store.remove, actor, block_id, expected.version)

@@ -75,6 +75,7 @@ class Block(_BlockFields):
 
     id: str
     label: str
+    version: int = Field(description="How often it has changed, from 1; a change can be meant for a version.")
     created_by_id: str | None = None
     last_updated_by_id: str | None = None
 
@@ -94,9 +95,13 @@ class UpdateBlock(_BlockFields):
 
     label: Label = Field(default="", description="A new name, for all agents that share the block.")
 
+    expected_version: int | None = Field(
+        default=None, description="Refuse with 409 where the block has another version by now."
+    )
+
     def changes(self) -> dict[str, Any]:
         """The columns that were named."""
-        return self.model_dump(exclude_unset=True)
+        return self.model_dump(exclude_unset=True, exclude={"expected_version"})
 
 
 def wire_block(row: BlockRow) -> Block:
@@ -104,6 +109,7 @@ def wire_block(row: BlockRow) -> Block:
     return Block(
         id=row.id,
         label=row.label,
+        version=row.version,
         value=row.value,
         limit=row.limit,
         description=row.description,

@@ -1,7 +1,7 @@
 """Memory blocks, stored."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,12 +22,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from perdure.db.lists import has_all, has_any
-from perdure.kit.clock import now
-from perdure.kit.errors import Conflict, NotFound, Unprocessable
+from perdure.db.schema import Moment
+from perdure.kit.clock import iso, now
+from perdure.kit.errors import Conflict, Forbidden, NotFound, Unprocessable
 from perdure.kit.ids import new_id
 from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.memory.tables import blocks
+from perdure.memory.versions import store as versions
+from perdure.memory.versions.store import BY_REQUEST, FIELDS, MADE, Cause, VersionRow
+from perdure.memory.versions.walk import WALKS
 from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 LIMIT = 100_000
@@ -44,6 +48,7 @@ DEFAULTS: Mapping[str, Any] = {
 }
 # The links of blocks to agents belong to `agents`; like a foreign key, this names their table only.
 LINKS = table("agents_blocks", column("block_id"))
+PAST_LINKS = table("agents_blocks_past", column("block_id"), column("until", Moment()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +120,18 @@ class BlockTooLong(Unprocessable):
         )
 
 
+class BlockChanged(Conflict):
+    """A block is not any more what a change was meant for."""
+
+    def __init__(self, block: BlockRow, expected: int, last: VersionRow | None):
+        by = ", ".join(who for who in (last.tool, last.run_id, last.user_id) if who) if last else "somebody"
+        super().__init__(
+            f"Block {block.label!r} is at version {block.version}, not {expected}: it was changed at "
+            f"{iso(block.updated_at)} by {by}. Read it again, and make your change to what it says now.",
+            version=block.version,
+        )
+
+
 def block_row(row: Row[Any]) -> BlockRow:
     """A full row of the table."""
     return BlockRow(*row)
@@ -139,6 +156,26 @@ def by_ids(
     query = query.order_by(blocks.c.id).with_for_update() if to_change else query
     found = {row.id: block_row(row) for row in conn.execute(query).all()}
     return [found[block_id] for block_id in dict.fromkeys(block_ids) if block_id in found]
+
+
+def at_time(conn: Connection, actor: Actor, block_id: str, at: datetime) -> BlockRow | None:
+    """What a block was at a time; None before it was made, and once it was deleted.
+
+    When it was made is not told: `created_at` is the time of that version, like `updated_at`.
+    """
+    version = versions.at_time(conn, actor, block_id, at)
+    if version is None:
+        return None
+    row = version.row
+    return BlockRow(
+        id=row.block_id,
+        organization_id=row.organization_id,
+        **version.columns,
+        updated_by=row.user_id,
+        version=row.version,
+        created_at=row.created_at,
+        updated_at=row.created_at,
+    )
 
 
 def list_(conn: Connection, actor: Actor, page: Page, wanted: BlockFilter = BlockFilter()) -> list[BlockRow]:
@@ -176,57 +213,118 @@ def _filtered(query: Select[Any], wanted: BlockFilter) -> Select[Any]:
     return query.where(blocks.c.is_template == wanted.templates_only)
 
 
-def create(conn: Connection, actor: Actor, values: Mapping[str, Any]) -> BlockRow:
+def create(conn: Connection, actor: Actor, values: Mapping[str, Any], cause: Cause = MADE) -> BlockRow:
     """Make a block of columns by name: a `label`, and what differs from the defaults."""
+    row = {**storable(dict(values)), "id": new_id("block"), "created_by": actor.user_id, "version": 1}
+    return _insert(conn, actor, row, None, cause)
+
+
+def revive(
+    conn: Connection,
+    actor: Actor,
+    block_id: str,
+    values: Mapping[str, Any],
+    deleted: versions.Version,
+    cause: Cause,
+) -> BlockRow:
+    """Make a block again that was `deleted`, with these columns; no agent has it yet."""
+    row = {**values, "id": block_id, "version": deleted.row.version + 1}
+    return _insert(conn, actor, row, deleted.columns, cause)
+
+
+def _insert(
+    conn: Connection, actor: Actor, values: Mapping[str, Any], before: Mapping[str, Any] | None, cause: Cause
+) -> BlockRow:
     moment = now()
     row: dict[str, Any] = {
+        **dict.fromkeys(FIELDS),
         **DEFAULTS,
-        **storable(dict(values)),
-        "id": new_id("block"),
+        **values,
         "organization_id": actor.organization_id,
-        "created_by": actor.user_id,
         "updated_by": actor.user_id,
-        "version": 1,
         "created_at": moment,
         "updated_at": moment,
     }
     _check_fits(row["label"], row["value"], row["limit"])
     conn.execute(insert(blocks).values(row))
+    versions.record(conn, actor, row, before, cause)
     return get(conn, actor, row["id"])
 
 
-def update(conn: Connection, actor: Actor, block_id: str, changes: Mapping[str, Any]) -> BlockRow:
-    """Change columns by name; the one place where a block changes. Same values change nothing."""
-    found = by_ids(conn, actor, [block_id], to_change=True)
-    if not found:
-        raise BlockNotFound(block_id)
-    block = found[0]
+def update(
+    conn: Connection,
+    actor: Actor,
+    block_id: str,
+    changes: Mapping[str, Any],
+    cause: Cause = BY_REQUEST,
+    expected_version: int | None = None,
+) -> BlockRow:
+    """Change columns by name; the one place where a block changes. Same values change nothing.
+
+    Where a version is expected and the block has another one by now, raises `BlockChanged`.
+    """
+    block = held(conn, actor, block_id, expected_version)
     wanted = storable(dict(changes))
     changed = {name: value for name, value in wanted.items() if getattr(block, name) != value}
-    if not changed:
+    if not changed and cause.action not in WALKS:
         return block
     label = changed.get("label", block.label)
     if {"value", "limit"} & set(changed):
         _check_fits(label, changed.get("value", block.value), changed.get("limit", block.limit))
-    stamped = {"version": block.version + 1, "updated_by": actor.user_id, "updated_at": now()}
+    # Times of versions follow their numbers, whatever the clocks of several servers say.
+    at = max(now(), block.updated_at)
+    stamped = {"version": block.version + 1, "updated_by": actor.user_id, "updated_at": at}
     mine = is_owned(blocks, actor) & (blocks.c.id == block_id)
     try:
         conn.execute(sql_update(blocks).where(mine).values({**changed, **stamped}))
     except IntegrityError as error:
         raise Conflict(f"An agent of this block already has another one labelled {label!r}.") from error
+    before = asdict(block)
+    versions.record(conn, actor, {**before, **changed, **stamped}, before, cause)
     return get(conn, actor, block_id)
 
 
-def set_value(conn: Connection, actor: Actor, block_id: str, value: str) -> BlockRow:
-    """Change what a block says."""
-    return update(conn, actor, block_id, {"value": value})
-
-
-def remove(conn: Connection, actor: Actor, block_id: str) -> None:
-    """Delete a block; agents that had it have it no more."""
-    mine = is_owned(blocks, actor) & (blocks.c.id == block_id)
-    if conn.execute(delete(blocks).where(mine)).rowcount == 0:
+def held(conn: Connection, actor: Actor, block_id: str, expected_version: int | None = None) -> BlockRow:
+    """A block that is about to change, held until the transaction ends, if it may change."""
+    found = by_ids(conn, actor, [block_id], to_change=True)
+    if not found:
         raise BlockNotFound(block_id)
+    block = found[0]
+    if actor.tool_of and block.read_only:
+        raise Forbidden(f"Block {block.label!r} is read-only: tools cannot change it.")
+    if expected_version is not None and expected_version != block.version:
+        raise BlockChanged(block, expected_version, versions.last_row(conn, actor, block_id))
+    return block
+
+
+def set_value(
+    conn: Connection,
+    actor: Actor,
+    block_id: str,
+    value: str,
+    cause: Cause = BY_REQUEST,
+    expected_version: int | None = None,
+) -> BlockRow:
+    """Change what a block says."""
+    return update(conn, actor, block_id, {"value": value}, cause, expected_version)
+
+
+def remove(conn: Connection, actor: Actor, block_id: str, expected_version: int | None = None) -> None:
+    """Delete a block; agents that had it have it no more.
+
+    As long as one of them lives, its past shows the block, so its history stays; else that goes, too.
+    """
+    block = held(conn, actor, block_id, expected_version)
+    at = max(now(), block.updated_at)
+    conn.execute(delete(blocks).where(is_owned(blocks, actor), blocks.c.id == block_id))
+    of_block = PAST_LINKS.c.block_id == block_id
+    if conn.execute(select(PAST_LINKS.c.block_id).where(of_block).limit(1)).first() is None:
+        versions.erase(conn, actor, [block_id])
+        return
+    conn.execute(sql_update(PAST_LINKS).where(of_block, PAST_LINKS.c.until.is_(None)).values(until=at))
+    before = asdict(block)
+    ended = {**before, "version": block.version + 1, "updated_at": at}
+    versions.record(conn, actor, ended, before, Cause("delete"))
 
 
 def _check_fits(label: str, value: str, limit: int) -> None:

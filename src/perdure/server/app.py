@@ -23,6 +23,7 @@ from perdure.config import Settings
 from perdure.mcp.callback import router as mcp_callback
 from perdure.mcp.legacy import router as mcp_legacy
 from perdure.mcp.routes import router as mcp_servers
+from perdure.memory.history.routes import router as block_history
 from perdure.memory.routes import router as memory
 from perdure.messages.routes import router as messages
 from perdure.providers.base import ModelClient
@@ -45,6 +46,7 @@ ROUTERS = (
     agents,
     conversations,
     memory,
+    block_history,
     runs,
     programs,
     tools,

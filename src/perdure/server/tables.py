@@ -5,6 +5,7 @@ from perdure.agents.conversations import tables as _conversations
 from perdure.db.schema import metadata
 from perdure.mcp import tables as _mcp
 from perdure.memory import tables as _memory
+from perdure.memory.versions import tables as _versions
 from perdure.messages import tables as _messages
 from perdure.providers import tables as _providers
 from perdure.runs import tables as _runs
@@ -17,6 +18,7 @@ __all__ = ["metadata"]
 DECLARED = (
     _agents,
     _conversations,
+    _versions,
     _mcp,
     _memory,
     _messages,

@@ -46,7 +46,7 @@ class AgentFacts(Protocol):
 class ToolContext:
     """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's.
 
-    `run_id` and `step_id` are empty where no run calls it, but a request to run a tool.
+    `run_id` and `step_id` are empty where no run calls it, but a request to run a tool. `tool` is its name.
     """
 
     db: Database
@@ -59,6 +59,7 @@ class ToolContext:
     facts: AgentFacts
     timezone: str = "UTC"
     project_id: str | None = None
+    tool: str = ""
 
 
 class ToolFailed(PerdureError):

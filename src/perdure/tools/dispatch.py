@@ -132,7 +132,7 @@ class Dispatcher:
         arguments, faults = check(parameters, rules.prefill(tool.name, given, history, parameters))
         if faults:
             raise ToolFailed(f"{tool.name} was not run: {'; '.join(faults)}.")
-        return await execute(ctx, tool, arguments)
+        return await execute(replace(ctx, tool=tool.name), tool, arguments)
 
     def _executor(self, tool: ToolRow) -> tuple[Mapping[str, Any], Executor]:
         """The schema of a tool's arguments, and what runs it."""

@@ -115,3 +115,17 @@ def test_an_open_server_takes_no_tool_for_its_owner(tmp_path):
         assert done.json()["tool_return"] == "[200,401]", done.text
     finally:
         server.kill()
+
+
+def test_what_it_changes_in_agent_state_is_not_stored_over_another_change(client, run):
+    source = (
+        "def note(agent_id: str, agent_state: object) -> None:\n"
+        '    """Note it."""\n'
+        '    client.agents.blocks.update("human", agent_id=agent_id, value="from elsewhere")\n'
+        '    agent_state.memory.update_block_value(label="human", value="nothing, and more")\n'
+    )
+    returned = run(source)
+    assert returned.status == "error"
+    assert "was not stored: Block 'human' is at version 2, not 1" in returned.tool_return
+    [agent] = client.agents.list()
+    assert client.agents.blocks.retrieve("human", agent_id=agent.id).value == "from elsewhere"

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from perdure.agents import links
 from perdure.agents.blocks import block_labelled, change_block
@@ -15,6 +15,7 @@ from perdure.db import Db
 from perdure.kit.ids import AgentId, BlockId
 from perdure.kit.paging import Page, page_query
 from perdure.memory import store as memory
+from perdure.memory.expected import Expected, tagged
 from perdure.memory.schemas import Block, UpdateBlock, wire_block
 from perdure.providers.catalog import CurrentModels
 from perdure.tenancy.actor import CurrentActor
@@ -43,9 +44,11 @@ async def list_blocks(
 
 
 @router.get(CORE + "/blocks/{block_label:path}")
-async def retrieve_block(agent_id: AgentId, block_label: str, db: Db, actor: CurrentActor) -> Block:
-    """An agent's block of this label."""
-    return wire_block(await db.read(block_labelled, actor, agent_id, block_label))
+async def retrieve_block(
+    agent_id: AgentId, block_label: str, db: Db, actor: CurrentActor, response: Response
+) -> Block:
+    """An agent's block of this label; its `ETag` can be the `If-Match` of a change."""
+    return tagged(response, wire_block(await db.read(block_labelled, actor, agent_id, block_label)))
 
 
 @router.patch(CORE + "/blocks/attach/{block_id}")
@@ -68,10 +71,19 @@ async def detach_block(
 
 @router.patch(CORE + "/blocks/{block_label:path}")
 async def update_block(
-    agent_id: AgentId, block_label: str, body: UpdateBlock, db: Db, actor: CurrentActor
+    *,
+    agent_id: AgentId,
+    block_label: str,
+    body: UpdateBlock,
+    db: Db,
+    actor: CurrentActor,
+    expected: Expected,
+    response: Response,
 ) -> Block:
     """Change an agent's block of this label, for all agents that share it."""
-    return wire_block(await db.write(change_block, actor, agent_id, block_label, body))
+    wanted = expected.of(body.expected_version)
+    changed = await db.write(change_block, actor, agent_id, block_label, body, wanted)
+    return tagged(response, wire_block(changed))
 
 
 @router.get("/v1/blocks/{block_id}/agents", tags=["blocks"])

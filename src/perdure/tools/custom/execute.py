@@ -22,8 +22,8 @@ from perdure.tools.settings import ToolSettings
 from perdure.tools.store import ToolRow
 
 REMOTE = ("e2b", "modal")
-# Stores what a tool changed in the memory blocks of its agent: texts by label.
-Remember = Callable[[Connection, ToolContext, Mapping[str, str]], None]
+# Stores what a tool changed in the memory blocks of its agent: texts by label, and the versions it was shown.
+Remember = Callable[[Connection, ToolContext, Mapping[str, str], Mapping[str, int]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class CustomTools:
             outcome, changed = _parted(outcome)
         redact = Redact({**own, **token})
         result = returned(code.name, outcome, redact, network=bool(job.network))
-        return await self._remembered(ctx, result, redacted(changed, redact))
+        return await self._remembered(ctx, result, redacted(changed, redact), _versions(state))
 
     @property
     def _type(self) -> str:
@@ -119,13 +119,17 @@ class CustomTools:
         return {key: self.ring.open(sealed, row=id, **place) for id, key, sealed in shared.variables}
 
     async def _remembered(
-        self, ctx: ToolContext | None, result: Returned, changed: Mapping[str, str]
+        self,
+        ctx: ToolContext | None,
+        result: Returned,
+        changed: Mapping[str, str],
+        seen: Mapping[str, int],
     ) -> Returned:
         """Store what a tool changed in memory; it has failed where that may not be."""
         if ctx is None or not changed:
             return result
         try:
-            await self.db.write(self.remember, ctx, changed)
+            await self.db.write(self.remember, ctx, changed, seen)
         except ToolFailed as refused:
             said = f"It ran, but what it changed in agent_state was not stored: {refused}"
             return replace(result, value=said, status="error", stderr=(*result.stderr, said))
@@ -138,6 +142,11 @@ async def _secrets(ctx: ToolContext | None) -> Mapping[str, str]:
 
 async def _state(ctx: ToolContext | None) -> Mapping[str, Any] | None:
     return await ctx.facts.state(ctx.actor, ctx.agent_id, ctx.thread_id) if ctx else None
+
+
+def _versions(state: Mapping[str, Any] | None) -> dict[str, int]:
+    """The versions of the blocks that a tool was shown, by label."""
+    return {block["label"]: block["version"] for block in state["memory"]["blocks"]} if state else {}
 
 
 def _facts(ctx: ToolContext | None, code: Code) -> dict[str, str]:

@@ -70,6 +70,30 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "block_versions",
+        sa.Column("block_id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("of", sa.Integer(), nullable=True),
+        sa.Column("user_id", sa.String(), nullable=True),
+        sa.Column("agent_id", sa.String(), nullable=True),
+        sa.Column("run_id", sa.String(), nullable=True),
+        sa.Column("tool", sa.String(), nullable=True),
+        sa.Column("changed", Json, nullable=False),
+        sa.Column("fields", Json, nullable=False),
+        sa.Column("value_delta", sa.LargeBinary(), nullable=True),
+        sa.Column("chars", sa.Integer(), nullable=False),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_block_versions_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("block_id", "version", name=op.f("pk_block_versions")),
+    )
+    op.create_table(
         "blocks",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -348,6 +372,25 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("agents_blocks", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_agents_blocks_block_id"), ["block_id"], unique=False)
+
+    op.create_table(
+        "agents_blocks_past",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("block_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("since", Moment(), nullable=False),
+        sa.Column("until", Moment(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_agents_blocks_past_agent_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_agents_blocks_past")),
+    )
+    with op.batch_alter_table("agents_blocks_past", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_agents_blocks_past_agent_id_since"), ["agent_id", "since"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_agents_blocks_past_block_id"), ["block_id"], unique=False)
 
     op.create_table(
         "agents_secrets",

@@ -1,0 +1,1 @@
+"""The past of memory blocks: read, compared, and gone back to; it is never rewritten."""

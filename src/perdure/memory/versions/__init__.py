@@ -1,0 +1,1 @@
+"""Versions of memory blocks: what each change made of a block, in few bytes."""
