@@ -17,4 +17,4 @@ def test_a_group_s_own_name_sets_its_mode(tmp_path: Path):
 
 def test_a_wrong_mode_is_told_with_its_variable(tmp_path: Path):
     with pytest.raises(ConfigurationError, match=r"PERDURE_SANDBOX\).*unsafe-local"):
-        load_settings({"PERDURE_SANDBOX": "docker"}, home=tmp_path)
+        load_settings({"PERDURE_SANDBOX": "gvisor"}, home=tmp_path)

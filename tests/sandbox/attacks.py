@@ -34,7 +34,7 @@ def reached(*call):
 
 def others(world):
     "Processes outside; with a numbering of our own, those that have such a number are ours."
-    own = processes() if os.getpid() == 1 else []
+    own = processes() if os.getpid() == 1 or world['alone'] else []
     return [pid for pid in (world['server'], world['victim'], os.getppid()) if pid and pid not in own]
 
 def processes():
@@ -206,7 +206,8 @@ def attack(world):
     found = []
     for pid in processes():
         for name in ('environ', 'cwd/private.txt', 'root/work/private.txt', 'fd/1'):
-            text = got(lambda: read(f'/proc/{pid}/{name}')) if name != 'fd/1' or pid != os.getpid() else None
+            waits = name == 'fd/1' and (world['alone'] or pid == os.getpid())
+            text = None if waits else got(lambda: read(f'/proc/{pid}/{name}'))
             if text and 'beside-' in text:
                 found.append(f'{pid}/{name}')
     above = '..' if os.path.realpath('..') != '/' else '.'

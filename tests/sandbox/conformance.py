@@ -19,12 +19,13 @@ from tests.sandbox.attacks import ATTACKS, COMMON, Attack
 from tests.sandbox.packages import make_wheel
 
 from perdure.sandbox.base import Job, Network, Outcome, Requirements
-from perdure.sandbox.chosen import ChosenSandbox, Found
+from perdure.sandbox.chosen import ChosenSandbox, Found, FoundAway
 from perdure.sandbox.guest import landlock
 from perdure.sandbox.guest.dial import BROKER
-from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.settings import DockerSettings, SandboxSettings
 from perdure.sandbox.surroundings import Surroundings
 
+IMAGE = "PERDURE_TEST_DOCKER_IMAGE"  # where a Docker engine is to be tested, an image with Python
 Told = dict[str, object]
 Kind = dict[str, object]
 # What jobs may have beside plain Python, which must not help an attack.
@@ -45,7 +46,10 @@ def main(backend: str, kind: str, only: Sequence[str]) -> None:
         Path(folder).chmod(0o755)
         make_wheel(Path(folder) / "wheels", "words", "1.0", {"words.py": ""})
         told = {"UV_FIND_LINKS": f"{folder}/wheels", "UV_NO_INDEX": "1", "HOME": folder}
-        opened = ChosenSandbox(SandboxSettings(mode=backend), Surroundings(Path(folder) / "built", told))
+        docker = DockerSettings(image=os.environ.get(IMAGE)) if backend == "docker" else DockerSettings()
+        told |= {name: os.environ[name] for name in ("PATH", "DOCKER_HOST") if name in os.environ}
+        settings = SandboxSettings(mode=backend, docker=docker)
+        opened = ChosenSandbox(settings, Surroundings(Path(folder) / "built", told))
         asyncio.run(_try_all(opened, kind, only))
 
 
@@ -59,6 +63,7 @@ async def _try_all(opened: ChosenSandbox, kind: str, only: Sequence[str]) -> Non
         found = await opened.choose()
         await opened.run(Job("import socket", "org-1", **KINDS[kind]))  # the world of the attacks is warm
         with _world(KINDS[kind]) as world:
+            world.told["alone"] = isinstance(found, FoundAway)  # nothing is there but what serves this call
             for attack in [attack for attack in ATTACKS if not only or attack.name in only]:
                 begun = time.monotonic()
                 breach = await _tried(opened, found, attack, world)
@@ -68,7 +73,9 @@ async def _try_all(opened: ChosenSandbox, kind: str, only: Sequence[str]) -> Non
         await opened.close()
 
 
-async def _tried(opened: ChosenSandbox, found: Found, attack: Attack, world: "World") -> str | None:
+async def _tried(
+    opened: ChosenSandbox, found: Found | FoundAway, attack: Attack, world: "World"
+) -> str | None:
     """What was breached, if something was."""
     alive = _zygotes(found)
     if attack.before:
@@ -84,15 +91,18 @@ async def _tried(opened: ChosenSandbox, found: Found, attack: Attack, world: "Wo
         if beside:
             beside.cancel()
     held = attack.held or _nothing_got
-    if not held(outcome):
+    own_machine_lost = isinstance(found, FoundAway) and outcome.killed == "crash"
+    if not (held(outcome) or own_machine_lost):
         return f"{outcome}"[:2000]
     if _zygotes(found) != alive:
         return "the zygote was killed"
     return world.changed() or await _next_call(opened)
 
 
-def _zygotes(found: Found) -> list[int | None]:
+def _zygotes(found: Found | FoundAway) -> list[int | None]:
     """The processes that must live on: that of plain Python, and those of all worlds."""
+    if isinstance(found, FoundAway):
+        return []  # each call has its own, and is the last to use it
     worlds = found.equipment._worlds._worlds.values()
     return [found.zygote.pid, *(world.zygote.pid for world in worlds)]
 

@@ -45,7 +45,9 @@ COMBINATIONS = [
     ("landlock", "ordinary user", "Linux 6.1"),
     ("bubblewrap", "ordinary user", "packages and network"),
     ("landlock", "ordinary user", "packages and network"),
+    ("docker", "this user", "plain"),
 ]
+DOCKER = ("PERDURE_TEST_DOCKER_IMAGE", "DOCKER_HOST")
 
 
 @cache
@@ -53,9 +55,9 @@ def started(backend: str, user: str, kind: str, *only: str) -> subprocess.Popen[
     """A process that tries all attacks, or only some."""
     script = Path(__file__).with_name("conformance.py")
     command, variables = as_ordinary_user(script, backend, kind, *only, PERDURE_API_KEY=SECRET)
-    if user == "root":
+    if user != "ordinary user":
         command = [sys.executable, str(script), backend, kind, *only]
-    variables["PATH"] = os.environ["PATH"]
+    variables |= {name: os.environ[name] for name in ("PATH", *DOCKER) if name in os.environ}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables, cwd="/"
     )
@@ -75,6 +77,8 @@ def tried(backend: str, user: str, kind: str) -> dict[str, str | None] | str:
 
 def _reason(backend: str, user: str, _: str) -> str | None:
     """Why a combination cannot be tried."""
+    if backend == "docker":
+        return None if DOCKER[0] in os.environ else f"{DOCKER[0]} names no image, so no engine is tried"
     return missing(backend) or ("not run as root" if user == "root" and not IS_ROOT else None)
 
 

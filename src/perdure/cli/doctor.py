@@ -23,7 +23,7 @@ from perdure.providers.environment import providers_from
 from perdure.providers.listing import is_known
 from perdure.sandbox.base import SandboxUnavailable
 from perdure.sandbox.chosen import UNSAFE, ChosenSandbox
-from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.surroundings import Surroundings
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.authenticate import guard_binding
 from perdure.tenancy.keyring import FILE_NAME as KEY_FILE
@@ -83,25 +83,25 @@ def configured(settings: Settings) -> Iterator[Finding]:
 
 
 async def _tried(settings: Settings) -> list[Finding]:
-    return [*await _reachable(settings), await _sandbox(settings.sandbox)]
+    return [*await _reachable(settings), await _sandbox(settings)]
 
 
-async def _sandbox(settings: SandboxSettings) -> Finding:
+async def _sandbox(settings: Settings) -> Finding:
     """Which sandbox holds here, found out as the server would; and why others do not."""
-    if settings.mode == "off":
+    mode = settings.sandbox.mode
+    if mode == "off":
         return Finding("note", "sandbox", "off: tools with code of their own are refused")
-    opened = ChosenSandbox(settings)
+    opened = ChosenSandbox(settings.sandbox, Surroundings(environment=settings.environment))
     try:
         found = await opened.choose()
     except SandboxUnavailable as error:
         return Finding("note", "sandbox", error.detail)
     finally:
         await opened.close()
-    if settings.mode == "unsafe-local":
+    if mode == "unsafe-local":
         return Finding("bad", "sandbox", UNSAFE)
-    counted = "control groups" if found.slots.groups.names else "supervisors"
     passed_over = "".join(f"; not {tried.name}: {tried.reason}" for tried in found.passed_over)
-    return Finding("good", "sandbox", f"{found.backend.name}, memory held by {counted}{passed_over}")
+    return Finding("good", "sandbox", f"{found.name}, memory held by {found.memory_held_by}{passed_over}")
 
 
 async def _reachable(settings: Settings) -> list[Finding]:

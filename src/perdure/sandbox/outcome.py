@@ -1,19 +1,40 @@
 """What came of a call, put together from what was read and told."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 
 from perdure.sandbox.base import Job, Killed, MiB, Outcome, SandboxUnavailable
-from perdure.sandbox.call import Call
 
 GARBAGE = "The code wrote something else than its result to the place of the result."
 TOO_LONG = "The result is larger than the limit."
 MAX_ERROR = 2000
 
 
-def outcome(job: Job, told: Mapping[str, Any], call: Call) -> Outcome:
+class Said(Protocol):
+    """What came through one pipe, cut to its limit."""
+
+    @property
+    def kept(self) -> bytes | bytearray: ...
+    @property
+    def dropped(self) -> int: ...
+
+
+class Heard(Protocol):
+    """All that was read of a call."""
+
+    @property
+    def stdout(self) -> Said: ...
+    @property
+    def stderr(self) -> Said: ...
+    @property
+    def result(self) -> Said: ...
+    @property
+    def files(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+def outcome(job: Job, told: Mapping[str, Any], call: Heard) -> Outcome:
     """The outcome; nothing that the inside said is believed to be well-formed.
 
     Raises `SandboxUnavailable` when the job could not begin.

@@ -7,20 +7,26 @@ import socket
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
+from typing import Protocol
 
-from perdure.sandbox.base import Job, Limits, SandboxUnavailable
-from perdure.sandbox.zygote import Zygote
+from perdure.sandbox.base import Job, Limits, Outcome, SandboxUnavailable
 
 SOURCE = (Path(__file__).parent / "guest" / "trial.py").read_text()
 LIMITS = Limits(wall_seconds=10.0, cpu_seconds=5)
 
 
-async def probe(zygote: Zygote) -> None:
-    """Raises `SandboxUnavailable` naming what does not hold."""
+class Runs(Protocol):
+    """Runs jobs."""
+
+    async def run(self, job: Job) -> Outcome: ...
+
+
+async def probe(sandbox: Runs, *, server: int | None = None) -> None:
+    """Raises `SandboxUnavailable` naming what does not hold. `server` is its process, ours if not told."""
     with _witness() as (path, port, secret):
-        arguments = {"path": path, "port": port, "server": os.getpid(), "secret": secret}
+        arguments = {"path": path, "port": port, "server": server or os.getpid(), "secret": secret}
         job = Job(SOURCE, "probe", "breaches", arguments=arguments, limits=LIMITS)
-        found = await zygote.run(job)
+        found = await sandbox.run(job)
     if found.status == "error":
         raise SandboxUnavailable(f"The trial of the sandbox failed: {found.error}")
     if found.value:

@@ -14,6 +14,20 @@ from perdure.sandbox.base import Job
 
 def write(job: Job) -> int:
     """A file in memory that holds it; returns its descriptor, read from the beginning."""
+    parts = _parts(job)
+    number = os.memfd_create("job")
+    with os.fdopen(os.dup(number), "wb") as file:
+        file.writelines(parts)
+    os.lseek(number, 0, os.SEEK_SET)
+    return number
+
+
+def packed(job: Job) -> bytes:
+    """All of it, for a machine that shares no memory with ours."""
+    return b"".join(_parts(job))
+
+
+def _parts(job: Job) -> list[bytes]:
     check_files(job.files, job.limits.file_bytes)
     header = {
         "source": job.source,
@@ -25,13 +39,7 @@ def write(job: Job) -> int:
         "files": [[name, len(content)] for name, content in job.files.items()],
         "output_bytes": job.limits.output_bytes,
     }
-    number = os.memfd_create("job")
-    with os.fdopen(os.dup(number), "wb") as file:
-        file.write(_line(header))
-        for content in job.files.values():
-            file.write(content)
-    os.lseek(number, 0, os.SEEK_SET)
-    return number
+    return [_line(header), *job.files.values()]
 
 
 def check_files(files: Mapping[str, bytes], most: int) -> None:

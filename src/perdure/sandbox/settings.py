@@ -8,7 +8,7 @@ from pydantic_settings import NoDecode
 
 from perdure.sandbox.base import Limits, MiB
 
-Mode = Literal["auto", "bubblewrap", "landlock", "unsafe-local", "off"]
+Mode = Literal["auto", "bubblewrap", "landlock", "docker", "unsafe-local", "off"]
 
 
 def _split(value: Any) -> Any:
@@ -49,6 +49,30 @@ class EnvironmentSettings(BaseModel):
     )
 
 
+class DockerSettings(BaseModel):
+    """Containers as sandboxes: each call in one of its own, which then goes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str | None = Field(
+        default=None,
+        description="The image that calls run in, such as `python:3.13-slim`; it must be there, and have "
+        "`python3` (3.11 or newer), the packages that tools require, and `node` for JavaScript.",
+    )
+    command: str = Field(
+        default="docker", description="The command that starts containers: `docker` or `podman`."
+    )
+    runtime: str | None = Field(
+        default=None, description="The engine's runtime for them if not its own, such as gVisor's `runsc`."
+    )
+    warm: int = Field(
+        default=1,
+        ge=0,
+        description="How many containers are started ahead of calls: a call then takes "
+        "milliseconds rather than half a second.",
+    )
+
+
 class SandboxSettings(BaseModel):
     """Where the code of tools and of `run_code` runs, and what it may use."""
 
@@ -56,7 +80,8 @@ class SandboxSettings(BaseModel):
 
     mode: Mode = Field(
         default="auto",
-        description="`auto` takes the first that holds here: `bubblewrap`, `landlock`. `off` runs no code. "
+        description="`auto` takes the first that holds here: `bubblewrap`, `landlock`, and `docker` "
+        "where an image is set. `off` runs no code. "
         "`unsafe-local` runs it without any protection, as the server's own user.",
     )
     concurrency: int = Field(
@@ -73,6 +98,7 @@ class SandboxSettings(BaseModel):
     )
     egress: EgressSettings = EgressSettings()
     environments: EnvironmentSettings = EnvironmentSettings()
+    docker: DockerSettings = DockerSettings()
     wall_seconds: float = Field(default=30.0, gt=0, description="How long a call may take.")
     cpu_seconds: int = Field(default=10, ge=1, description="How much processor time a call may take.")
     memory_mb: int = Field(
