@@ -1,17 +1,24 @@
 """Tokens of tools: for whom they speak, how long, and which doors they open."""
 
+import contextlib
 import json
+import re
+import uuid
 from datetime import timedelta
 
+import httpx
 import pytest
 from tests.tenancy.test_authenticate import RING, bearer
 
+from perdure.config import Settings
 from perdure.kit.clock import now
 from perdure.kit.errors import Forbidden, Unauthorized
+from perdure.server.app import create_app
 from perdure.tenancy import keys, run_tokens, store
 from perdure.tenancy.actor import DEFAULT_USER, Actor
 from perdure.tenancy.authenticate import Authenticator
 from perdure.tenancy.keyring import KeyRing
+from perdure.testing.scripted import say
 
 MINUTE = timedelta(minutes=1)
 OPEN = (
@@ -93,11 +100,14 @@ def test_it_places_no_code_and_approves_nothing(method):
         "/v1/tools/add-base-tools",
         "/v1/tools/search/x",
         "/v1/agents/agent-1/tools/approval/f",
+        "/v1/agents/agent-1/tools/attach/tool-1",
+        "/v1/agents/agent-1/tools/detach/tool-1",
+        "/v1/agents/import",
     ):
         run_tokens.check_call(path)
         with pytest.raises(Forbidden, match="does not make"):
             run_tokens.check_call(path, "run-1", method)
-    for path in ("/v1/tools/search", "/v1/tools/call", "/v1/agents/a/tools/attach/t", "/v1/blocks/"):
+    for path in ("/v1/tools/search", "/v1/tools/call", "/v1/blocks/"):
         run_tokens.check_call(path, "run-1", method)
 
 
@@ -158,3 +168,106 @@ async def test_it_may_name_a_user_of_its_organization_and_stays_a_tool(database)
 
 async def test_it_is_no_key_of_the_database(database):
     assert await database.read(keys.find_key, token_of(Actor())) is None
+
+
+# What a tool's token changes of agents. What they remember (blocks, archives, folders…) is open as a whole.
+WRITES = """
+POST   /v1/agents/
+PATCH  /v1/agents/{agent_id}
+DELETE /v1/agents/{agent_id}
+POST   /v1/agents/messages/search
+POST   /v1/agents/{agent_id}/generate
+POST   /v1/agents/{agent_id}/messages
+POST   /v1/agents/{agent_id}/messages/async
+POST   /v1/agents/{agent_id}/messages/cancel
+POST   /v1/agents/{agent_id}/messages/preview-raw-payload
+POST   /v1/agents/{agent_id}/messages/repair
+POST   /v1/agents/{agent_id}/messages/stream
+POST   /v1/agents/{agent_id}/recompile
+PATCH  /v1/agents/{agent_id}/reset-messages
+POST   /v1/agents/{agent_id}/summarize
+POST   /v1/agents/{agent_id}/system-prompt/recompile
+POST   /v1/conversations/
+PATCH  /v1/conversations/{conversation_id}
+DELETE /v1/conversations/{conversation_id}
+POST   /v1/conversations/{conversation_id}/cancel
+POST   /v1/conversations/{conversation_id}/compact
+POST   /v1/conversations/{conversation_id}/fork
+POST   /v1/conversations/{conversation_id}/messages
+POST   /v1/conversations/{conversation_id}/messages/preview-raw-payload
+POST   /v1/conversations/{conversation_id}/recompile
+POST   /v1/conversations/{conversation_id}/stream
+POST   /v1/messages/search
+DELETE /v1/runs/{run_id}
+POST   /v1/runs/{run_id}/stream
+PATCH  /v1/steps/{step_id}/feedback
+POST   /v1/tools/call
+POST   /v1/tools/search
+"""
+MEMORY = re.compile(
+    r"/v1/(agents/\{agent_id\}/)?"
+    r"(archival-memory|archives|blocks|core-memory|files|folders|groups|identities|memory|passages|sources)(/|$)"
+)
+
+
+def test_of_all_routes_it_writes_what_agents_remember_and_what_is_named_here():
+    found = set()
+    for path, methods in create_app(Settings()).openapi()["paths"].items():
+        for method in {name.upper() for name in methods} - run_tokens.READS:
+            with contextlib.suppress(Forbidden):
+                run_tokens.check_call(path, "run-1", method)
+                if not MEMORY.match(path):
+                    found.add((method, path))
+    assert found == {tuple(line.split()) for line in WRITES.strip().splitlines()}
+
+
+@pytest.fixture
+def tool(live, http, api_key) -> httpx.Client:
+    """HTTP as a tool of the organization."""
+    organization = live.run(keys.find_key, api_key).actor.organization_id
+    token = token_of(Actor(organization), live.app.state.keyring)
+    http.headers["Authorization"] = f"Bearer {token}"
+    return http
+
+
+def test_it_gives_an_agent_no_rights(client, scripted, model_name, tool):
+    agent = client.agents.create(model=scripted.script(model_name, say("hello")), secrets={"A": "1"})
+    path, rule = f"/v1/agents/{agent.id}", {"type": "exit_loop", "tool_name": "f"}
+    for field, cleared, given in (
+        ("tool_ids", [], [f"tool-{uuid.uuid4()}"]),
+        ("tool_rules", None, [rule]),
+        ("secrets", {}, {"B": "2"}),
+        ("tools", None, ["memory_insert"]),
+        ("tool_exec_environment_variables", {}, {"B": "2"}),
+    ):
+        made = tool.post("/v1/agents/", json={"model": agent.model, field: given})
+        assert (made.status_code, "for a person" in made.json()["detail"]) == (403, True), field
+        if field != "tools":
+            changed = tool.patch(path, json={field: cleared})
+            assert (changed.status_code, "for a person" in changed.json()["detail"]) == (403, True), field
+    assert tool.patch(path, json={"name": "other"}).json()["name"] == "other"
+    assert tool.post("/v1/agents/", json={"model": agent.model, "tool_ids": []}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"type": "approval", "approve": True}]},
+        {"messages": [{"tool_returns": [{"tool_call_id": "x", "tool_return": "y", "status": "success"}]}]},
+        {"input": "hello", "callback_url": "https://example.com/"},
+        {
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [{"type": "image", "source": {"type": "url", "url": "https://e.example/"}}],
+                }
+            ]
+        },
+    ],
+    ids=["approval", "return", "callback", "image"],
+)
+def test_it_answers_for_nobody_and_has_no_address_called(client, scripted, model_name, tool, body):
+    agent = client.agents.create(model=scripted.script(model_name, say("hello")))
+    refused = tool.post(f"/v1/agents/{agent.id}/messages/async", json=body)
+    assert (refused.status_code, "tool" in refused.json()["detail"]) == (403, True), refused.text
+    assert tool.post(f"/v1/agents/{agent.id}/messages", json={"input": "hello"}).status_code == 200

@@ -24,7 +24,7 @@ SIGNATURES = (
 
 async def fetch_images(drafts: Sequence[Draft], fetcher: Fetcher) -> list[Draft]:
     """The drafts with every image's data in it; `InvalidArgument` names the field that cannot be had."""
-    if not any(_is_missing(part) for draft in drafts for part in draft.parts):
+    if not any(is_missing(part) for draft in drafts for part in draft.parts):
         return list(drafts)
     try:
         async with asyncio.TaskGroup() as group:
@@ -43,7 +43,8 @@ async def fetch_images(drafts: Sequence[Draft], fetcher: Fetcher) -> list[Draft]
     ]
 
 
-def _is_missing(part: Part) -> bool:
+def is_missing(part: Part) -> bool:
+    """Whether it is an image that is to be fetched."""
     return isinstance(part, Image) and part.data is None and part.url is not None
 
 

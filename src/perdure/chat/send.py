@@ -1,12 +1,13 @@
 """Sending to an agent: from a request to a run at work, or in line for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
 from perdure.agents.conversations.place import find
 from perdure.chat.frames import projection_of
-from perdure.chat.images import fetch_images
+from perdure.chat.images import fetch_images, is_missing
 from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.prepare import Prepared
 from perdure.chat.replay import read_back, replay
@@ -16,12 +17,13 @@ from perdure.chat.settings import StreamSettings
 from perdure.chat.tail import Tails
 from perdure.chat.worker import Worker
 from perdure.kit.clock import now
-from perdure.kit.errors import Conflict
+from perdure.kit.errors import Conflict, Forbidden
 from perdure.kit.outbound import Fetcher
 from perdure.loop import intake
 from perdure.loop.approvals import AlreadyAnswered
 from perdure.loop.intake import AgentChanged, AlreadySaid, Intake
 from perdure.loop.order import Environment
+from perdure.messages.store import Draft
 from perdure.providers.catalog import Models
 from perdure.runs import leases
 from perdure.runs import store as runs
@@ -73,8 +75,11 @@ class Sender:
         what is wrong with the request before anything is stored.
         """
         asked = Asked(actor, thread_id, options.for_turn(), delivery, reply=reply_of(options))
+        drafts = drafts_of(options)
+        if actor.tool_of:
+            _check_tool(asked, drafts)
         prepared = await self.worker.preparer.prepare(asked)
-        asked = replace(asked, drafts=tuple(await fetch_images(drafts_of(options), self.fetcher)))
+        asked = replace(asked, drafts=tuple(await fetch_images(drafts, self.fetcher)))
         prepared = replace(prepared, intake=replace(prepared.intake, drafts=asked.drafts))
         try:
             state = await self.env.db.write(intake.accept, prepared.intake)
@@ -127,6 +132,16 @@ class Sender:
         agent_type = prepared.place.agent.agent_type
         projection = projection_of(asked.options, asked.delivery, run_id, agent_type)
         return replay(self.env.db, run_id, projection)
+
+
+def _check_tool(asked: Asked, drafts: Sequence[Draft]) -> None:
+    """Refuse what a tool cannot do by itself: answer for a person, have addresses called."""
+    if asked.reply:
+        raise Forbidden("A tool cannot approve calls, or answer them for a client: that is for a person.")
+    if asked.delivery.callback_url:
+        raise Forbidden("callback_url: a tool cannot have an address called. Ask for the run's end.")
+    if any(map(is_missing, (part for draft in drafts for part in draft.parts))):
+        raise Forbidden("An image of a tool comes with its data: a tool cannot have an address fetched.")
 
 
 def _enqueue(conn: Connection, waiting: Intake, limit: int, *, interrupts: bool) -> list[str]:

@@ -66,7 +66,7 @@ class Authenticator:
         """The actor of a request; raises `NotAllowed` and other errors of the 400s."""
         actor = await self._actor(request.headers)
         if actor.tool_of:
-            run_tokens.check_call(request.url.path, actor.tool_of, request.scope.get("method", "GET"))
+            run_tokens.check_call(request.scope["path"], actor.tool_of, request.scope.get("method", "GET"))
         return actor
 
     async def _actor(self, headers: Mapping[str, str]) -> Actor:

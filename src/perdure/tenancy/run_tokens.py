@@ -8,6 +8,7 @@ only, and until the call of the tool must have ended, however late it began (`li
 import base64
 import re
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import orjson
@@ -24,8 +25,10 @@ PARTS = 3
 QUEUE, GRACE = timedelta(minutes=5), timedelta(seconds=5)  # for the wait in line, and for an end that is late
 PROGRAM, CALLS = "program", "/v1/tools/call"  # the prefix of a program's id, and the one route it may call
 RUNS_TOOL = re.compile(r"/v1/(agents/[^/]+/)?tools/([^/]+/)?run/?$")
-# What would place code, which agents then run with their secrets, or do without a person's approval.
-CHANGES_TOOLS = re.compile(r"/v1/(tools(/|$)|agents/[^/]+/tools/approval(/|$))")
+# What would place code, which agents then run with their secrets, give an agent further tools, or do
+# without a person's approval.
+CHANGES_TOOLS = re.compile(r"/v1/(tools(/|$)|agents/[^/]+/tools(/|$)|agents/import(/|$))")
+WIDENING = ("tools", "tool_ids", "tool_rules", "secrets")  # the same as fields of agents
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 ALSO_READS = frozenset({"/v1/tools/search", CALLS})  # which have bodies, so that they are no GET
 # What an agent is made of, what it said and what it is doing. Whatever is not named here is refused.
@@ -102,7 +105,13 @@ def check_call(path: str, tool_of: str = "", method: str = "GET") -> None:
             "A tool cannot have another tool run: call its code, or message an agent that has it."
         )
     if method not in READS and path.rstrip("/") not in ALSO_READS and CHANGES_TOOLS.match(path):
-        raise Forbidden("A tool reads tools, and attaches them; it does not make, change or approve them.")
+        raise Forbidden("A tool reads tools; it does not make, attach, change or approve them.")
+
+
+def check_fields(actor: Actor, fields: Collection[str]) -> None:
+    """Raise `Forbidden` where a tool sets what an agent may do."""
+    if actor.tool_of and (named := [name for name in WIDENING if name in fields]):
+        raise Forbidden(f"A tool cannot set {', '.join(named)} of an agent: what it may do is for a person.")
 
 
 def _encoded(said: bytes) -> str:

@@ -22,6 +22,7 @@ from perdure.kit.ids import AgentId
 from perdure.kit.paging import Page, page_query
 from perdure.providers.catalog import CurrentModels, Models
 from perdure.tenancy.actor import Actor, CurrentActor
+from perdure.tenancy.run_tokens import WIDENING, check_fields
 
 router = APIRouter(prefix="/v1/agents", tags=["agents"])
 
@@ -54,6 +55,7 @@ async def list_all(
 @router.post("/")
 async def create(body: CreateAgent, db: Db, actor: CurrentActor, models: CurrentModels) -> AgentState:
     """Create an agent. Nothing is stored unless all of it can be."""
+    check_fields(actor, [name for name in WIDENING if getattr(body, name)])
     sealed = await _seal(models, actor, body.secrets)
     new = await plan_agent(models, actor, body, sealed)
     agent = await db.write(store_agent, actor, new)
@@ -78,6 +80,7 @@ async def update(
     agent_id: AgentId, body: UpdateAgent, db: Db, actor: CurrentActor, models: CurrentModels
 ) -> AgentState:
     """Change the named fields of an agent. Lists replace, model settings merge, null clears."""
+    check_fields(actor, body.model_fields_set)
     sealed = await _seal(models, actor, body.secrets)
     change = await plan_change(models, actor, body, sealed)
     await db.write(apply_update, actor, agent_id, change)
