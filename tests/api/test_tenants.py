@@ -35,6 +35,11 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/conversations/{conversation_id}"): {"summary": "changed"},
     ("PATCH", "/v1/blocks/{block_id}"): {"value": "changed"},
     ("POST", "/v1/blocks/{block_id}/history/restore"): {"version": 1},
+    ("POST", "/v1/agents/{agent_id}/archival-memory"): {"text": "x"},
+    ("PATCH", "/v1/archives/{archive_id}"): {"name": "changed"},
+    ("POST", "/v1/archives/{archive_id}/passages"): {"text": "x"},
+    ("POST", "/v1/archives/{archive_id}/passages/batch"): {"passages": [{"text": "x"}]},
+    ("PATCH", "/v1/archives/{archive_id}/passages/{passage_id}"): {"text": "changed"},
     ("PATCH", "/v1/steps/{step_id}/feedback"): {"feedback": "positive"},
     ("PATCH", "/v1/providers/{provider_id}"): {"api_key": "changed"},
     ("POST", "/v1/agents/{agent_id}/tools/{tool_name}/run"): {"args": {"query": "x"}},
@@ -42,6 +47,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/sandbox-config/{sandbox_config_id}/environment-variable"): {"key": "K", "value": "v"},
     ("PATCH", "/v1/sandbox-config/environment-variable/{env_var_id}"): {"value": "changed"},
 }
+QUERIES = {"/v1/agents/{agent_id}/archival-memory/search": {"query": "x"}}
 
 
 @dataclass
@@ -60,6 +66,7 @@ class World:
         agent = self.ids["agent_id"]
         lists = (
             "agents",
+            "archives",
             "blocks",
             "tools",
             "providers",
@@ -71,7 +78,8 @@ class World:
             "mcp-servers",
             "sandbox-config",
         )
-        paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/core-memory/blocks"]
+        kept = ("core-memory/blocks", "archival-memory")
+        paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/{name}" for name in kept]
         return {path: self.ask("GET", path).json() for path in paths}
 
 
@@ -132,6 +140,7 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
     created(http.post(f"/v1/conversations/{conversation['id']}/messages", json=sent))
     block = created(http.post("/v1/blocks/", json={"label": "loose", "value": "secret"}))
     created(http.patch(f"/v1/blocks/{block['id']}", json={"value": "secret too"}))
+    [passage] = created(http.post(f"/v1/agents/{agent['id']}/archival-memory", json={"text": "secret"}))
     provider = created(
         http.post(
             "/v1/providers/",
@@ -150,6 +159,9 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
     ids = {
         "agent_id": agent["id"],
         "model": agent["id"],
+        "archive_id": passage["archive_id"],
+        "passage_id": passage["id"],
+        "memory_id": passage["id"],
         "block_id": block["id"],
         "tool_id": tool["id"],
         "mcp_server_id": server["id"],
@@ -210,6 +222,7 @@ def test_rows_of_others_are_not_found_on_any_route(live, make_world):
         if not names_in(path):
             continue
         body = {"json": BODIES.get((method, path), {})} if "requestBody" in what else {}
+        body["params"] = QUERIES.get(path, {})
         for filled in mixtures(path, theirs, own):
             answer = own.ask(method, filled, **body)
             walked += 1
@@ -228,7 +241,7 @@ def test_the_walk_asks_for_what_its_owner_can_see(live, make_world):
         time.sleep(0.02)
     for method, path, _ in operations(live):
         if method == "GET" and names_in(path):
-            answer = own.ask("GET", path.format(**own.ids))
+            answer = own.ask("GET", path.format(**own.ids), params=QUERIES.get(path))
             assert answer.status_code == 200, f"{path}: {answer.text}"
 
 

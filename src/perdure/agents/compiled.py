@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from perdure.agents.isolated import blocks_in
+from perdure.agents.memories import memory_size
 from perdure.agents.prompt import (
     Circumstances,
     Ingredients,
@@ -80,10 +81,14 @@ def ingredients_of(agent: AgentRow, blocks: Sequence[BlockRow], provider_type: s
 
 def circumstances(conn: Connection, agent: AgentRow, thread_id: str) -> Circumstances:
     """The counts and the time that a prompt compiled now would tell."""
-    everything = messages.count(conn, Actor(agent.organization_id), thread_id)
+    actor = Actor(agent.organization_id)
+    everything = messages.count(conn, actor, thread_id)
+    archival, tags = memory_size(conn, actor, agent.id)
     return Circumstances(
         agent_id=agent.id,
         stamp=spelled(now(), agent.timezone),
         conversation_id="default" if thread_id == agent.id else thread_id,
         recall=max(0, everything - len(messages.context_ids(conn, thread_id))),
+        archival=archival,
+        archival_tags=tags,
     )

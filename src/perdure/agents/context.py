@@ -32,6 +32,7 @@ class LoadedContext:
     messages: Sequence[MessageRow]
     tools: Sequence[ToolRow]
     recall: int
+    archival: int
 
 
 def load_context(conn: Connection, agent: AgentRow, thread_id: str, provider_type: str) -> LoadedContext:
@@ -44,6 +45,7 @@ def load_context(conn: Connection, agent: AgentRow, thread_id: str, provider_typ
         messages.context(conn, thread_id),
         store.tools_of(conn, agent.id),
         at.recall,
+        at.archival,
     )
 
 
@@ -73,7 +75,7 @@ def overview(loaded: LoadedContext, window: int) -> ContextOverview:
         context_window_size_max=window,
         context_window_size_current=sum(counts.values()),
         num_messages=len(loaded.messages),
-        num_archival_memory=0,
+        num_archival_memory=loaded.archival,
         num_recall_memory=loaded.recall,
         system_prompt=made_of.system,
         core_memory=memory,

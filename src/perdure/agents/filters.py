@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Select, false, func, select
 from perdure.agents.parts import AgentParts, gather
 from perdure.agents.schemas.types import Include, StopReason
 from perdure.agents.store import agent_row
-from perdure.agents.tables import agents, agents_blocks, agents_tags
+from perdure.agents.tables import agents, agents_archives, agents_blocks, agents_tags
 from perdure.kit.clock import now
 from perdure.kit.errors import Unprocessable
 from perdure.kit.paging import Page, paginate
@@ -37,6 +37,7 @@ class AgentFilters:
     created_by_id: str | None = None
     show_hidden_agents: bool = False
     block_id: str | None = None
+    archive_id: str | None = None
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """The filters as SQL."""
@@ -51,6 +52,9 @@ class AgentFilters:
         if self.block_id:
             of_block = select(agents_blocks.c.agent_id).where(agents_blocks.c.block_id == self.block_id)
             found.append(agents.c.id.in_(of_block))
+        if self.archive_id:
+            with_archive = agents_archives.c.archive_id == self.archive_id
+            found.append(agents.c.id.in_(select(agents_archives.c.agent_id).where(with_archive)))
         if not self.show_hidden_agents:
             found.append(agents.c.hidden.is_(False))
         return found

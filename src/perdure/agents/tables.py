@@ -1,4 +1,4 @@
-"""The tables of agents, their tags and secrets, and their links to blocks and tools."""
+"""The tables of agents, their tags and secrets, and their links to blocks, archives and tools."""
 
 from sqlalchemy import (
     Boolean,
@@ -96,6 +96,15 @@ conversations_blocks = Table(
     Column("label", String, nullable=False),  # of the agent's block that this one stands in for
     PrimaryKeyConstraint("conversation_id", "block_id"),
     UniqueConstraint("conversation_id", "label"),
+)
+
+agents_archives = Table(
+    "agents_archives",
+    metadata,
+    _agent_column(),
+    Column("archive_id", String, ForeignKey("archives.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("position", Integer, nullable=False),  # an agent writes to the first
+    PrimaryKeyConstraint("agent_id", "archive_id"),
 )
 
 agents_tools = Table(

@@ -66,8 +66,10 @@ def id_pattern(prefix: str) -> StringConstraints:
 
 
 AgentId = Annotated[str, id_pattern("agent")]
+ArchiveId = Annotated[str, id_pattern("archive")]
 BlockId = Annotated[str, id_pattern("block")]
 MessageId = Annotated[str, id_pattern("message")]
+PassageId = Annotated[str, id_pattern("passage")]
 ProviderId = Annotated[str, id_pattern("provider")]
 RunId = Annotated[str, id_pattern("run")]
 StepId = Annotated[str, id_pattern("step")]

@@ -7,6 +7,7 @@ from typing import Literal
 
 from perdure.agents import links
 from perdure.agents.facts import Facts
+from perdure.content.parts import calls_of
 from perdure.db import Database
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
@@ -94,6 +95,7 @@ def tool_context(env: Environment, state: TurnState, run: RunRow, step: StepRow)
         thread_id=state.thread.id,
         run_id=run.id,
         step_id=step.id,
+        message_id=next((row.id for row in reversed(state.context) if calls_of(row.parts)), ""),
         timezone=state.agent.timezone,
         project_id=state.agent.project_id,
         blocks=links,

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 import perdure
 from perdure.agents.conversations.routes import router as conversations
 from perdure.agents.routes import router as agents
+from perdure.archives.routes import router as archives
 from perdure.chat.cancel import router as cancel
 from perdure.chat.compact import router as compact
 from perdure.chat.conversations import router as conversation_messages
@@ -47,6 +48,7 @@ ROUTERS = (
     conversations,
     memory,
     block_history,
+    archives,
     runs,
     programs,
     tools,

@@ -2,11 +2,13 @@
 
 from perdure.agents import tables as _agents
 from perdure.agents.conversations import tables as _conversations
+from perdure.archives import tables as _archives
 from perdure.db.schema import metadata
 from perdure.mcp import tables as _mcp
 from perdure.memory import tables as _memory
 from perdure.memory.versions import tables as _versions
 from perdure.messages import tables as _messages
+from perdure.passages import tables as _passages
 from perdure.providers import tables as _providers
 from perdure.runs import tables as _runs
 from perdure.tenancy import tables as _tenancy
@@ -17,11 +19,13 @@ __all__ = ["metadata"]
 
 DECLARED = (
     _agents,
+    _archives,
     _conversations,
     _versions,
     _mcp,
     _memory,
     _messages,
+    _passages,
     _providers,
     _runs,
     _sandboxes,

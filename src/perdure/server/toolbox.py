@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from perdure.agents.facts import Facts
+from perdure.archives import tools as archive_tools
+from perdure.archives.archives import Archives
 from perdure.chat import tools as agent_tools
 from perdure.chat.correspondence import Correspondence
 from perdure.chat.send import Sender
@@ -33,6 +35,7 @@ BUILTINS = (
     send_message,
     *memory_tools.TOOLS,
     *message_tools.TOOLS,
+    *archive_tools.TOOLS,
     *agent_tools.TOOLS,
     *web_tools.TOOLS,
     *code_tools.TOOLS,
@@ -61,6 +64,7 @@ def open_toolbox(
     facts: Facts,
     fetcher: Fetcher,
     sandbox: Sandbox,
+    archives: Archives,
     address: Callable[[], str | None],
 ) -> Toolbox:
     """All that runs tools; `address` tells where they reach this server, if they can."""
@@ -71,6 +75,7 @@ def open_toolbox(
     runner = CodeRunner(sandbox, limits, settings.tools)
     places = asyncio.Semaphore(settings.sandbox.programs)
     programs = Programs(runner, dispatcher, ring, address, places)
+    dispatcher.add(bound(archive_tools.TOOLS, archives))
     dispatcher.add(bound(web_tools.TOOLS, Web(fetcher, settings.search, settings.environment)))
     dispatcher.add(bound(code_tools.TOOLS, runner))
     dispatcher.add(bound(program_tools.TOOLS, programs))

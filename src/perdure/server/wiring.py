@@ -8,7 +8,9 @@ from datetime import timedelta
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
+from perdure.agents import archives as archive_links
 from perdure.agents.facts import Facts
+from perdure.archives.archives import Archives
 from perdure.chat.callbacks import Callbacks
 from perdure.chat.mcp.endpoint import Endpoint
 from perdure.chat.prepare import Preparer
@@ -90,7 +92,8 @@ class Wiring:
         facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
         sandbox = self._sandbox()
         stack.push_async_callback(sandbox.close)
-        toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, lambda: _address(app))
+        archives = Archives(db, archive_links)
+        toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, archives, lambda: _address(app))
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
         listener = Listener(settings.database_url, CHANNEL)
@@ -126,6 +129,7 @@ class Wiring:
             "db": db,
             "keyring": ring,
             "models": models,
+            "archives": archives,
             "facts": facts,
             "dispatcher": toolbox.dispatcher,
             "custom_tools": toolbox.custom,

@@ -46,7 +46,8 @@ class AgentFacts(Protocol):
 class ToolContext:
     """What a running tool knows of its caller. `thread_id` is the agent's id or a conversation's.
 
-    `run_id` and `step_id` are empty where no run calls it, but a request to run a tool. `tool` is its name.
+    `run_id`, `step_id` and `message_id`, which asks for the calls, are empty where no run calls it, but a
+    request to run a tool. `tool` is its name.
     """
 
     db: Database
@@ -60,6 +61,7 @@ class ToolContext:
     timezone: str = "UTC"
     project_id: str | None = None
     tool: str = ""
+    message_id: str = ""
 
 
 class ToolFailed(PerdureError):

@@ -2,8 +2,18 @@
 
 from fastapi import APIRouter
 
-from perdure.agents.routes import agents, blocks, memory, prompts, tags, tool_changes, tool_runs, tools
+from perdure.agents.routes import (
+    agents,
+    archives,
+    blocks,
+    memory,
+    prompts,
+    tags,
+    tool_changes,
+    tool_runs,
+    tools,
+)
 
 router = APIRouter()
-for part in (agents, blocks, memory, tools, prompts, tags, tool_changes, tool_runs):
+for part in (agents, blocks, memory, tools, archives, prompts, tags, tool_changes, tool_runs):
     router.routes.extend(part.router.routes)

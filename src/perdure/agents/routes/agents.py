@@ -89,9 +89,10 @@ async def update(
 
 @router.delete("/{agent_id}")
 async def delete(agent_id: AgentId, db: Db, actor: CurrentActor) -> Message:
-    """Delete an agent with its messages and runs; its blocks and tools stay."""
-    await db.write(delete_agent, actor, agent_id)
-    return Message(message=f"Agent {agent_id} was deleted.")
+    """Delete an agent with its messages and runs; its blocks, tools and archives stay."""
+    left = await db.write(delete_agent, actor, agent_id)
+    kept = f" What it remembered stays in {', '.join(left)}, which no other agent has." if left else ""
+    return Message(message=f"Agent {agent_id} was deleted.{kept}")
 
 
 async def _seal(models: Models, actor: Actor, given: Mapping[str, str] | None) -> list[SealedSecret]:

@@ -124,7 +124,7 @@ def ensure_indexes(conn: Connection, declared: MetaData) -> None:
     present = set(inspect(conn).get_table_names())
     for entries in declared.sorted_tables:
         index = entries.info.get(DERIVED)
-        if index is None or index in present:
+        if index is None or index in present or entries.name not in present:
             continue
         _create_index(entries, conn)
         if conn.dialect.name == "sqlite":

@@ -70,6 +70,33 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "archives",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("embedding", sa.String(), nullable=True),
+        sa.Column("space", sa.String(), nullable=True),
+        sa.Column("deduplicate", sa.Boolean(), nullable=False),
+        sa.Column("metadata", Json, nullable=False),
+        sa.Column("created_by_id", sa.String(), nullable=True),
+        sa.Column("last_updated_by_id", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_archives_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archives")),
+    )
+    with op.batch_alter_table("archives", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_archives_organization_id_created_at", ["organization_id", "created_at", "id"], unique=False
+        )
+
+    op.create_table(
         "block_versions",
         sa.Column("block_id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -352,6 +379,22 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "agents_archives",
+        sa.Column("agent_id", sa.String(), nullable=False),
+        sa.Column("archive_id", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_agents_archives_agent_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["archive_id"], ["archives.id"], name=op.f("fk_agents_archives_archive_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("agent_id", "archive_id", name=op.f("pk_agents_archives")),
+    )
+    with op.batch_alter_table("agents_archives", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_agents_archives_archive_id"), ["archive_id"], unique=False)
+
+    op.create_table(
         "agents_blocks",
         sa.Column("agent_id", sa.String(), nullable=False),
         sa.Column("block_id", sa.String(), nullable=False),
@@ -488,6 +531,45 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("mcp_tools", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mcp_tools_server_id_name"), ["server_id", "name"], unique=True)
+
+    op.create_table(
+        "passages",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("archive_id", sa.String(), nullable=True),
+        sa.Column("source_id", sa.String(), nullable=True),
+        sa.Column("file_id", sa.String(), nullable=True),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("tags", Json, nullable=False),
+        sa.Column("metadata", Json, nullable=False),
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("agent_id", sa.String(), nullable=True),
+        sa.Column("run_id", sa.String(), nullable=True),
+        sa.Column("step_id", sa.String(), nullable=True),
+        sa.Column("message_id", sa.String(), nullable=True),
+        sa.Column("created_by_id", sa.String(), nullable=True),
+        sa.Column("last_updated_by_id", sa.String(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["archive_id"], ["archives.id"], name=op.f("fk_passages_archive_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_passages_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passages")),
+    )
+    with op.batch_alter_table("passages", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_passages_archive_id_created_at", ["archive_id", "created_at", "id"], unique=False
+        )
+        batch_op.create_index("ix_passages_archive_id_digest", ["archive_id", "digest"], unique=False)
+        batch_op.create_index(
+            "ix_passages_organization_id_created_at", ["organization_id", "created_at", "id"], unique=False
+        )
 
     op.create_table(
         "sandbox_variables",
@@ -641,6 +723,39 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "passages_entries",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("lexemes", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("space", sa.String(), nullable=True),
+        sa.Column("embedded", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["id"], ["passages.id"], name=op.f("fk_passages_entries_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_passages_entries")),
+        sa.UniqueConstraint("id", name=op.f("uq_passages_entries_id")),
+        info={"search": "passages_lexemes"},
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("passages_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_passages_entries_organization_id", ["organization_id", "number", "length"], unique=False
+        )
+        batch_op.create_index("ix_passages_entries_scope", ["scope", "number", "length"], unique=False)
+        batch_op.create_index(
+            "ix_passages_entries_waiting",
+            ["number"],
+            unique=False,
+            sqlite_where=sa.text("space IS NOT NULL AND (embedded IS NULL OR embedded <> space)"),
+            postgresql_where=sa.text("space IS NOT NULL AND (embedded IS NULL OR embedded <> space)"),
+        )
+
+    op.create_table(
         "runs",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
@@ -749,6 +864,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("conversations_blocks", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_conversations_blocks_block_id"), ["block_id"], unique=False)
+
+    op.create_table(
+        "passages_vectors",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("space", sa.String(), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["passages_entries.number"],
+            name=op.f("fk_passages_vectors_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_passages_vectors")),
+    )
+    with op.batch_alter_table("passages_vectors", schema=None) as batch_op:
+        batch_op.create_index("ix_passages_vectors_scope", ["scope", "space"], unique=False)
 
     op.create_table(
         "run_frames",

@@ -1,0 +1,1 @@
+"""Passages: texts that are searched, memories of an archive or pieces of a file."""
