@@ -15,7 +15,8 @@ from tests.conftest import LiveServer
 from perdure.providers.base import ModelAuthenticationError
 from perdure.testing.scripted import ScriptedModel, call, fail, say
 
-TOOLS = ["list_agents", "message_agent", "read_memory", "read_messages", "search_messages"]
+READING = ["list_agents", "read_memory", "read_messages", "search_messages", "search_archival_memory"]
+TOOLS = [*READING, "message_agent", "insert_archival_memory"]
 
 
 @pytest.fixture(params=["legacy", "auto"])
@@ -48,8 +49,8 @@ async def test_a_client_is_told_the_tools_and_which_of_them_change_nothing(visit
     async with visit() as client:
         tools = (await client.list_tools()).tools
     assert [tool.name for tool in tools] == TOOLS
-    assert [tool.name for tool in tools if not tool.annotations.read_only_hint] == ["message_agent"]
-    assert tools[1].input_schema["required"] == ["agent", "message"]
+    assert [tool.name for tool in tools if tool.annotations.read_only_hint] == READING
+    assert tools[5].input_schema["required"] == ["agent", "message"]
     assert all(field["description"] for tool in tools for field in tool.input_schema["properties"].values())
 
 
@@ -135,16 +136,40 @@ async def test_agents_and_blocks_are_resources(visit: Any, agent: Any) -> None:
         block = await client.read_resource(f"{uri}/blocks/human")
         assert (block.contents[0].text, block.contents[0].mime_type) == ("Likes tea.", "text/plain")
         templates = (await client.list_resource_templates()).resource_templates
-        assert [each.name for each in templates] == ["agent", "block"]
+        assert [each.name for each in templates] == ["agent", "block", "archive"]
         for wrong in (f"{uri}/blocks/none", "perdure://blocks", f"perdure://agents/{'agent-' + '0' * 36}"):
             with pytest.raises(MCPError):
                 await client.read_resource(wrong)
+
+
+async def test_archival_memory_is_written_and_searched(visit: Any, client: Letta, agent: Any) -> None:
+    async with visit() as mcp:
+        kept = await mcp.call_tool(
+            "insert_archival_memory", {"agent": agent.name, "text": "The safe is blue.", "tags": ["safe"]}
+        )
+        archive_id = kept.structured_content["archive_id"]
+        for query, tags, texts in (
+            ("the safe", None, ["The safe is blue."]),
+            ("the safe", ["safe"], ["The safe is blue."]),
+            ("the safe", ["door"], []),
+        ):
+            asked = {"agent": agent.id, "query": query, "tags": tags}
+            found = await mcp.call_tool("search_archival_memory", asked)
+            assert [each["content"] for each in found.structured_content["memories"]] == texts
+        uri = f"perdure://archives/{archive_id}"
+        assert uri in {each.uri for each in (await mcp.list_resources()).resources}
+        read = await mcp.read_resource(uri)
+        assert '"text":"The safe is blue."' in read.contents[0].text
+        refused = await mcp.call_tool("insert_archival_memory", {"agent": agent.id, "text": "x " * 20_000})
+        assert "at most 8192 tokens" in refused.content[0].text
+    assert [each.text for each in client.agents.passages.list(agent.id)] == ["The safe is blue."]
 
 
 async def test_all_resources_are_listed_page_by_page_each_once(
     visit: Any, client: Letta, model_name: str
 ) -> None:
     made = {client.agents.create(model=f"scripted/{model_name}").id for _ in range(53)}
+    made |= {client.archives.create(name="x").id for _ in range(53)}
     listed: list[str] = []
     async with visit() as mcp:
         cursor = None
@@ -158,14 +183,21 @@ async def test_all_resources_are_listed_page_by_page_each_once(
     assert len(listed) == len(set(listed))
 
 
-async def test_no_client_sees_another_organizations_agents(visit: Any, agent: Any, new_key: Any) -> None:
+async def test_no_client_sees_another_organizations_agents(
+    visit: Any, client: Letta, agent: Any, new_key: Any
+) -> None:
+    archive = client.archives.create(name="mine")
     async with visit(new_key()) as stranger:
         assert (await stranger.call_tool("list_agents", {})).structured_content == {"agents": []}
         assert (await stranger.call_tool("read_memory", {"agent": agent.id})).is_error
+        for name, field in (("search_archival_memory", "query"), ("insert_archival_memory", "text")):
+            assert (await stranger.call_tool(name, {"agent": agent.id, field: "x"})).is_error
         assert (await stranger.call_tool("message_agent", {"agent": agent.id, "message": "hi"})).is_error
         assert (await stranger.list_resources()).resources == []
         with pytest.raises(MCPError):
             await stranger.read_resource(f"perdure://agents/{agent.id}/blocks/human")
+        with pytest.raises(MCPError):
+            await stranger.read_resource(f"perdure://archives/{archive.id}")
 
 
 def test_without_a_key_nothing_is_answered(live: LiveServer) -> None:

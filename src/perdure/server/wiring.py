@@ -121,7 +121,7 @@ class Wiring:
                 await part.start()
                 stack.push_async_callback(part.close)
         authenticate = self._authenticator(db, ring)
-        endpoint = Endpoint(sender, authenticate)
+        endpoint = Endpoint(sender, archives, authenticate)
         stack.push_async_callback(endpoint.close)
         shared = {
             "settings": settings,

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from perdure.archives.archives import Archives
 from perdure.chat.mcp.tools import Visitor
 from perdure.chat.send import Sender
 from perdure.tenancy.actor import Actor
@@ -19,8 +20,11 @@ SERVER = "perdure.chat.mcp.server"
 class Endpoint:
     """Answers MCP requests. It opens with the first of them, so that a server without pays nothing."""
 
-    def __init__(self, sender: Sender, authenticate: Callable[[Request], Awaitable[Actor]]):
+    def __init__(
+        self, sender: Sender, archives: Archives, authenticate: Callable[[Request], Awaitable[Actor]]
+    ):
         self._sender = sender
+        self._archives = archives
         self._authenticate = authenticate
         self._serving: asyncio.Task[None] | None = None
         self._manager: asyncio.Future[Any] | None = None
@@ -29,7 +33,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; raises what is wrong with its key."""
         request = Request(scope)
-        request.state.visitor = Visitor(await self._authenticate(request), self._sender)
+        request.state.visitor = Visitor(await self._authenticate(request), self._sender, self._archives)
         manager = await self._opened()
         await manager.handle_request(scope, receive, send)
 

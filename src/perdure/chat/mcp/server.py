@@ -27,7 +27,7 @@ from starlette.requests import Request
 
 import perdure
 from perdure.chat.mcp import resources
-from perdure.chat.mcp.tools import TOOLS, Visitor, message_agent
+from perdure.chat.mcp.tools import READING, TOOLS, Visitor
 from perdure.kit.errors import PerdureError
 from perdure.tools.arguments import check
 from perdure.tools.dispatch import as_text
@@ -65,7 +65,7 @@ async def _list_tools(_ctx: Context, _params: PaginatedRequestParams | None) -> 
                 name=name,
                 description=schema["description"],
                 input_schema=schema["parameters"],
-                annotations=ToolAnnotations(read_only_hint=function is not message_agent),
+                annotations=ToolAnnotations(read_only_hint=function in READING),
             )
             for name, (function, schema) in FUNCTIONS.items()
         ]
@@ -100,7 +100,8 @@ async def _list_templates(
 ) -> ListResourceTemplatesResult:
     agent = ResourceTemplate(name="agent", uri_template=resources.AGENT, mime_type="application/json")
     block = ResourceTemplate(name="block", uri_template=resources.BLOCK, mime_type="text/plain")
-    return ListResourceTemplatesResult(resource_templates=[agent, block])
+    archive = ResourceTemplate(name="archive", uri_template=resources.ARCHIVE, mime_type="application/json")
+    return ListResourceTemplatesResult(resource_templates=[agent, block, archive])
 
 
 async def _read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:

@@ -12,6 +12,8 @@ from perdure.agents.filters import AgentFilters
 from perdure.agents.filters import list_agents as agents_page
 from perdure.agents.named import find_agent
 from perdure.agents.parts import AgentParts
+from perdure.archives.archives import Archives
+from perdure.archives.search_schemas import memory
 from perdure.chat.requests import Delivery
 from perdure.chat.schemas import SendMessage, StopReason
 from perdure.chat.send import Sender
@@ -23,6 +25,7 @@ from perdure.memory.store import BlockRow
 from perdure.messages.search import Search, search
 from perdure.messages.spoken import searchable
 from perdure.messages.store import MessageRow
+from perdure.passages.store import NewPassage, PassageFilter
 from perdure.tenancy.actor import Actor
 
 MOST = 100
@@ -35,6 +38,7 @@ class Visitor:
 
     actor: Actor
     sender: Sender
+    archives: Archives
 
     async def read(self, work: Callable[..., Any], *args: Any) -> Any:
         """A unit of work in the caller's name."""
@@ -110,7 +114,40 @@ async def search_messages(visitor: Visitor, agent: str, query: str, limit: int =
     return await _searched(visitor, agent, query, limit)
 
 
-TOOLS: tuple[McpTool, ...] = (list_agents, message_agent, read_memory, read_messages, search_messages)
+async def search_archival_memory(
+    visitor: Visitor, agent: str, query: str, tags: list[str] | None = None, limit: int = 10
+) -> dict[str, Any]:
+    """Search what an agent keeps for good beside what it always sees, by words and by meaning.
+
+    Args:
+        agent: The agent's id, or its name where only one agent has it.
+        query: What to look for, in plain words.
+        tags: Only memories with any of these tags.
+        limit: How many memories at the most.
+    """
+    asked = await visitor.read(find_agent, agent, "agent")
+    wanted = PassageFilter(tags=tags or ())
+    found = await visitor.archives.recall(visitor.actor, asked.id, query, wanted, _within(limit))
+    return {"memories": [memory(each, asked.timezone).model_dump(exclude={"relevance"}) for each in found]}
+
+
+async def insert_archival_memory(
+    visitor: Visitor, agent: str, text: str, tags: list[str] | None = None
+) -> dict[str, Any]:
+    """Let an agent keep something for good, without telling it: it finds it when it searches its memory.
+
+    Args:
+        agent: The agent's id, or its name where only one agent has it.
+        text: What it shall keep, understandable by itself.
+        tags: A few words to sort it by.
+    """
+    asked = await visitor.read(find_agent, agent, "agent")
+    [kept] = await visitor.archives.remember(visitor.actor, asked.id, [NewPassage(text, tags or ())])
+    return {"id": kept.id, "archive_id": kept.archive_id}
+
+
+READING = (list_agents, read_memory, read_messages, search_messages, search_archival_memory)
+TOOLS: tuple[McpTool, ...] = (*READING, message_agent, insert_archival_memory)
 
 
 def described(parts: AgentParts) -> dict[str, Any]:
