@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from perdure.agents import voice as voice_tools
 from perdure.agents.facts import Facts
 from perdure.archives import tools as archive_tools
 from perdure.archives.archives import Archives
@@ -36,6 +37,7 @@ BUILTINS = (
     *memory_tools.TOOLS,
     *message_tools.TOOLS,
     *archive_tools.TOOLS,
+    *voice_tools.TOOLS,
     *agent_tools.TOOLS,
     *web_tools.TOOLS,
     *code_tools.TOOLS,
@@ -75,7 +77,7 @@ def open_toolbox(
     runner = CodeRunner(sandbox, limits, settings.tools)
     places = asyncio.Semaphore(settings.sandbox.programs)
     programs = Programs(runner, dispatcher, ring, address, places)
-    dispatcher.add(bound(archive_tools.TOOLS, archives))
+    dispatcher.add(bound((*archive_tools.TOOLS, *voice_tools.TOOLS), archives))
     dispatcher.add(bound(web_tools.TOOLS, Web(fetcher, settings.search, settings.environment)))
     dispatcher.add(bound(code_tools.TOOLS, runner))
     dispatcher.add(bound(program_tools.TOOLS, programs))
