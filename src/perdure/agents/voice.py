@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from typing import TypedDict
 
 from sqlalchemy import Connection
 
+from perdure.agents.schemas.voice import MemoryChunk
 from perdure.archives.archives import Archives
 from perdure.archives.tools import written_by
 from perdure.content.parts import text_of
@@ -15,20 +15,6 @@ from perdure.tools.base import ToolContext, ToolFailed, tool
 
 NUMBERED = re.compile(r"\s*\[?(?:line\s+)?(\d{1,6})\]?\s*[:.)\]|-]?\s+(.*)", re.IGNORECASE)
 LOOKED_BACK = 50
-
-
-class MemoryChunk(TypedDict):
-    """Lines that belong together.
-
-    Attributes:
-        start_index: The number of the first line.
-        end_index: The number of the last line.
-        context: One or two sentences on what the lines are about: names, dates, what was decided.
-    """
-
-    start_index: int
-    end_index: int
-    context: str
 
 
 @tool("letta_voice_sleeptime_core")
