@@ -75,7 +75,9 @@ class Archives:
         self, actor: Actor, query: str, wanted: PassageFilter, limit: int, mode: Mode = "hybrid"
     ) -> Sequence[Found]:
         """The passages of archives that fit, best first; null `archive_ids`: of all archives."""
-        where = [passages.c.archive_id.is_not(None), *replace(wanted, archive_ids=None).conditions()]
+        where = replace(wanted, archive_ids=None).conditions()
+        if wanted.archive_ids is None:
+            where.append(passages.c.archive_id.is_not(None))
         return await self.db.read(
             search,
             actor,
@@ -83,7 +85,7 @@ class Archives:
                 organization_id=actor.organization_id,
                 text=query,
                 scopes=wanted.archive_ids,
-                where=and_(*where),
+                where=and_(*where) if where else None,
                 mode=mode,
                 limit=limit,
             ),
