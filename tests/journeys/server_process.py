@@ -1,15 +1,16 @@
 """A real server in a process of its own, so that it can be killed; may kill itself at a save point.
 
-Run as a program: `server_process.py HOME DATABASE_URL POINT LEASE_SECONDS`. POINT counts the writes of a
-turn from 0; `2.before` dies just before the third is begun, `2.after` just after it is committed.
+The processes are forks of one that has imported the server, so that each is there at once. The POINT of a
+server counts the writes of a turn from 0; `2.before` dies just before the third is begun, `2.after` just
+after it is committed.
 """
 
 import asyncio
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +20,37 @@ TOLD = "My name is Ann."
 ASKED = "What is my name?"
 SLOWLY = "Take your time."
 
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(
+    ["pytest", "uvicorn", "perdure.server.app", "perdure.testing.scripted", __name__]
+)
+
 
 class ServerProcess:
     """Starts the program below on a free port and knows how it ended."""
 
     def __init__(self, home: Path, url: str, point: str = "", lease: float = 30):
-        command = [sys.executable, __file__, str(home), url, point, str(lease)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd())
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line.startswith("http"):
-            raise RuntimeError(f"the server did not start: {line!r}, exit {self.process.wait()}")
-        self.url = line.strip()
+        told, telling = FORKS.Pipe(duplex=False)
+        arguments = (str(home), url, point, str(lease), telling)
+        self.process = FORKS.Process(target=main, args=arguments, daemon=True)
+        self.process.start()
+        telling.close()
+        try:
+            self.url: str = told.recv()
+        except EOFError as error:
+            raise RuntimeError(f"the server did not start: exit {self.ended()}") from error
+        finally:
+            told.close()
         self._await_health()
 
     def _await_health(self) -> None:
-        for _ in range(400):
-            try:
-                if httpx.get(f"{self.url}/v1/health/").is_success:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.02)
+        with httpx.Client(verify=False) as http:
+            for _ in range(400):
+                try:
+                    if http.get(f"{self.url}/v1/health/").is_success:
+                        return
+                except httpx.TransportError:
+                    time.sleep(0.02)
         raise RuntimeError("the server does not answer")
 
     def kill(self) -> None:
@@ -47,12 +58,16 @@ class ServerProcess:
         self.process.kill()
         self.ended()
 
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        self.process.terminate()
+        self.ended()
+
     def ended(self) -> int:
         """Wait for the end; the exit code."""
-        code = self.process.wait(15)
-        if self.process.stdout:
-            self.process.stdout.close()
-        return code
+        self.process.join(15)
+        assert self.process.exitcode is not None, "the server does not end"
+        return self.process.exitcode
 
 
 def reply(request: Any) -> Any:
@@ -78,13 +93,25 @@ def reply(request: Any) -> Any:
     return say("Your name is Ann." if "Called Ann." in request.system else "I do not know.")
 
 
-def tell(request: Any) -> Any:
-    """A model that is asked for so many words, so many seconds apart: `200 0.005`."""
+def teller(home: Path) -> Any:
+    """A model that is asked for so many words, so many seconds apart: `200 0.005`.
+
+    The next life of a server is told at once what ends in `once`.
+    """
     from perdure.content.parts import text_of
     from perdure.testing.scripted import say, slowly
 
-    count, pause = text_of(request.messages[-1].parts).split()
-    return slowly(say(" ".join(f"w{n}" for n in range(int(count)))), float(pause))
+    lives = home / "lives"
+    lives.mkdir(parents=True, exist_ok=True)
+    is_first = not list(lives.iterdir())
+    (lives / str(os.getpid())).touch()
+
+    def tell(request: Any) -> Any:
+        count, pause, *once = text_of(request.messages[-1].parts).split()
+        words = say(" ".join(f"w{n}" for n in range(int(count))))
+        return slowly(words, float(pause)) if is_first or not once else words
+
+    return tell
 
 
 def caller(request: Any) -> Any:
@@ -97,7 +124,7 @@ def caller(request: Any) -> Any:
     return say(returned[0].text) if returned else call(text_of(last.parts))
 
 
-def main(home: str, url: str, point: str, lease: str) -> None:
+def main(home: str, url: str, point: str, lease: str, telling: Connection) -> None:
     import uvicorn
 
     from perdure.config import Settings
@@ -106,7 +133,7 @@ def main(home: str, url: str, point: str, lease: str) -> None:
 
     model = ScriptedModel()
     model.script("mind", reply)
-    model.script("teller", tell)
+    model.script("teller", teller(Path(home)))
     model.script("caller", caller)
     settings = Settings.model_validate(
         {
@@ -123,7 +150,7 @@ def main(home: str, url: str, point: str, lease: str) -> None:
     server = uvicorn.Server(config)
     socket = config.bind_socket()
     app.state.address = f"http://127.0.0.1:{socket.getsockname()[1]}"
-    print(app.state.address, flush=True)
+    telling.send(app.state.address)
     server.run([socket])
 
 
@@ -151,7 +178,3 @@ def die_at(number: str, moment: str) -> None:
 
     for kind in (SqliteDatabase, PostgresDatabase):
         kind.write = guarded(kind.write)  # type: ignore[method-assign]
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

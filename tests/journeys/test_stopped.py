@@ -1,7 +1,6 @@
 """A server is told to stop while it works: what runs in the background goes on in its next life."""
 
 import itertools
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,14 +24,13 @@ def test_what_runs_in_the_background_goes_on_after_a_stop(database_url: str, tmp
     server = ServerProcess(tmp_path, database_url)
     with Letta(base_url=server.url, max_retries=0, timeout=20) as client:
         agent_id = client.agents.create(model="scripted/teller", memory_blocks=[]).id
-        body = {"input": "26 0.3", "streaming": True, "stream_tokens": True, "background": True}
+        body = {"input": "26 0.3 once", "streaming": True, "stream_tokens": True, "background": True}
         path = f"{server.url}/v1/agents/{agent_id}/messages"
         with httpx.stream("POST", path, json=body, timeout=20) as answer:
             seen = list(itertools.islice(blocks(answer), 4))
         run_id, last = told(seen[0])["run_id"], told(seen[-1])["seq_id"]
         in_line = client.agents.messages.create_async(agent_id, input="2 0").id
-    server.process.send_signal(signal.SIGTERM)
-    server.ended()
+    server.stop()
     again = ServerProcess(tmp_path, database_url)
     with Letta(base_url=again.url, max_retries=0, timeout=40) as client:
         path, wish = f"{again.url}/v1/runs/{run_id}/stream", {"starting_after": last}
