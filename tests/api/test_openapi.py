@@ -17,6 +17,8 @@ MISSING = {
     ("GET /v1/agents*", "query", "include_relationships"): "older spelling of `include`, which we have",
     ("GET /v1/blocks/{}/agents", "query", "include_relationships"): "older spelling of `include`",
     ("GET /v1/blocks", "query", "identifier_keys identity_id"): "identities are a later issue",
+    ("GET /v1/groups", "query", "project_id"): "a group is where its agent is",
+    ("PATCH /v1/groups/{}", "body", "project_id shared_block_ids"): "a helper shares its agent's blocks",
     ("GET /v1/steps", "query", "project_id trace_ids"): "cloud only, or never set by anybody",
     ("*", "answer", "organization_id base_template_id project_id template_id"): "internal or cloud only",
     (

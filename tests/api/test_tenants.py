@@ -75,6 +75,7 @@ class World:
             "messages",
             "tags",
             "conversations",
+            "groups",
             "mcp-servers",
             "sandbox-config",
         )
@@ -117,6 +118,7 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
     )
     body = {
         "name": "mine",
+        "enable_sleeptime": True,
         "model": model,
         "memory_blocks": [{"label": "human", "value": "secret"}],
         "tags": [f"tag-{uuid.uuid4()}"],
@@ -176,6 +178,7 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
         "message_id": said["messages"][-1]["id"],
         "block_label": "human",
         "version": "1",
+        "group_id": agent["managed_group"]["id"],
         "tool_name": agent["tools"][0]["name"],
     }
     return World(http, ids, agent)
@@ -270,8 +273,8 @@ def test_lists_never_show_rows_of_others(live, make_world):
 def test_counts_are_of_the_callers_rows(make_world):
     make_world()
     own = make_world()
-    assert own.ask("GET", "/v1/agents/count").json() == 1
-    assert own.ask("GET", "/v1/blocks/count").json() == 2
+    assert own.ask("GET", "/v1/agents/count").json() == 2
+    assert own.ask("GET", "/v1/blocks/count").json() == 3
 
 
 @pytest.mark.parametrize(

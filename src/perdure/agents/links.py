@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from perdure.agents import past, store
 from perdure.agents.base_tools import approval_rules, with_rules
+from perdure.agents.groups import store as groups
 from perdure.agents.isolated import blocks_in, is_isolated
 from perdure.agents.tables import agents_blocks, agents_tools
 from perdure.kit.errors import Conflict, Forbidden, InvalidArgument, NotFound, Unprocessable
@@ -48,6 +49,7 @@ def attach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
     except IntegrityError as error:
         raise _label_taken(agent_id, label) from error
     past.note(conn, agent_id)
+    _share(conn, actor, agent_id, list(attached.values()))
 
 
 def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -> None:
@@ -55,12 +57,14 @@ def detach_block(conn: Connection, actor: Actor, agent_id: str, block_id: str) -
     store.get(conn, actor, agent_id, to_change=True)
     if actor.tool_of:
         _check_releasable(conn, actor, [block_id])
+    had = block_ids(conn, agent_id, agent_id)
     mine = (agents_blocks.c.agent_id == agent_id) & (agents_blocks.c.block_id == block_id)
     if conn.execute(delete(agents_blocks).where(mine)).rowcount == 0:
         if is_isolated(conn, agent_id, block_id):
             raise Conflict(f"Block {block_id} is a conversation's own: it cannot be detached, only emptied.")
         raise NotFound(f"Block {block_id} is not attached to agent {agent_id}.")
     past.note(conn, agent_id)
+    _share(conn, actor, agent_id, had)
 
 
 def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]) -> None:
@@ -72,8 +76,9 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
         raise Unprocessable(
             f"block_ids: an agent has one block of each label, and several are labelled {', '.join(doubles)}."
         )
+    had = block_ids(conn, agent_id, agent_id)
     if actor.tool_of:
-        _check_releasable(conn, actor, set(block_ids(conn, agent_id, agent_id)) - {*wanted})
+        _check_releasable(conn, actor, {*had} - {*wanted})
     conn.execute(delete(agents_blocks).where(agents_blocks.c.agent_id == agent_id))
     rows = [
         {"agent_id": agent_id, "block_id": block_id, "label": labels[block_id], "position": at}
@@ -82,6 +87,7 @@ def set_blocks(conn: Connection, actor: Actor, agent_id: str, ids: Sequence[str]
     if rows:
         conn.execute(insert(agents_blocks), rows)
     past.note(conn, agent_id)
+    _share(conn, actor, agent_id, had)
 
 
 def attach_tool(conn: Connection, actor: Actor, agent_id: str, tool_id: str) -> None:
@@ -130,6 +136,21 @@ def set_approval(conn: Connection, actor: Actor, agent_id: str, tool_name: str, 
 
 def _asks_for(rule: dict[str, object], tool_name: str) -> bool:
     return rule["type"] == "requires_approval" and rule["tool_name"] == tool_name
+
+
+def _share(conn: Connection, actor: Actor, agent_id: str, had: Sequence[str]) -> None:
+    """Let who looks after this agent's memory see the blocks that it has now, in place of those it had."""
+    group = groups.managed_by(conn, [agent_id]).get(agent_id)
+    if group is None:
+        return
+    has = block_ids(conn, agent_id, agent_id)
+    seen = block_ids(conn, group.helper_agent_id, group.helper_agent_id)
+    kept = [block_id for block_id in seen if block_id in has or block_id not in had]
+    labels = {*_labels(conn, actor, kept).values()}
+    fresh = _labels(conn, actor, [block_id for block_id in has if block_id not in kept])
+    more = [block_id for block_id, label in fresh.items() if label not in labels]
+    if [*kept, *more] != [*seen]:
+        set_blocks(conn, actor, group.helper_agent_id, [*kept, *more])
 
 
 def _check_releasable(conn: Connection, actor: Actor, ids: Collection[str]) -> None:

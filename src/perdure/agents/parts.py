@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from perdure.agents import secrets, store
+from perdure.agents.groups import store as groups
+from perdure.agents.groups.store import GroupRow
 from perdure.agents.secrets import SecretRow
 from perdure.agents.store import AgentRow
 from perdure.memory.store import BlockRow
@@ -15,7 +17,7 @@ from perdure.messages.tables import context_entries
 from perdure.tenancy.actor import Actor
 from perdure.tools.store import ToolRow
 
-ALL = ("agent.blocks", "agent.tools", "agent.tags", "agent.secrets")
+ALL = ("agent.blocks", "agent.tools", "agent.tags", "agent.secrets", "agent.managed_group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class AgentParts:
     tags: list[str]
     secrets: list[SecretRow]
     pending: Pending | None = None
+    group: GroupRow | None = None
 
 
 def parts_of(conn: Connection, actor: Actor, agent_id: str, include: Collection[str] = ALL) -> AgentParts:
@@ -47,6 +50,8 @@ def gather(conn: Connection, rows: Sequence[AgentRow], include: Collection[str])
     tags = store.tags_by_agent(conn, ids) if "agent.tags" in include else {}
     asks = {id: pending_in(context_end(conn, id, 8)) for id in ids if "agent.pending_approval" in include}
     kept = secrets.secrets_by_agent(conn, ids) if "agent.secrets" in include else {}
+    led = [row.id for row in rows if row.enable_sleeptime and "agent.managed_group" in include]
+    managed = groups.managed_by(conn, led) if led else {}
     return [
         AgentParts(
             row,
@@ -56,6 +61,7 @@ def gather(conn: Connection, rows: Sequence[AgentRow], include: Collection[str])
             tags.get(row.id, []),
             kept.get(row.id, []),
             asks.get(row.id),
+            managed.get(row.id),
         )
         for row in rows
     ]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from perdure.agents.compaction import compaction_in_force
+from perdure.agents.groups.schemas import wire_group
 from perdure.agents.model_facts import ModelFacts, describe, wire_llm_config, wire_settings
 from perdure.agents.model_settings import file_limits
 from perdure.agents.parts import ALL, AgentParts, parts_of
@@ -48,6 +49,7 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
     llm_config = wire_llm_config(agent, facts)
     files, characters = file_limits(llm_config.context_window)
     settings = wire_settings(agent, facts)
+    group = wire_group(parts.group) if parts.group else None
     return AgentState(
         id=agent.id,
         name=agent.name,
@@ -69,6 +71,8 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
         tags=parts.tags,
         secrets=secrets,
         tool_exec_environment_variables=secrets,
+        managed_group=group,
+        multi_agent_group=group,
         pending_approval=_request(parts.pending, asked_since),
         project_id=agent.project_id,
         template_id=agent.template_id,

@@ -114,6 +114,12 @@ def blocks_of(conn: Connection, agent_id: str) -> list[BlockRow]:
     return [BlockRow(*row) for row in SELECT_BLOCKS.all(conn, {"agent_id": agent_id})]
 
 
+def agents_of(conn: Connection, block_id: str) -> list[str]:
+    """The agents that have a block."""
+    query = select(agents_blocks.c.agent_id).where(agents_blocks.c.block_id == block_id)
+    return list(conn.execute(query).scalars())
+
+
 def tools_of(conn: Connection, agent_id: str) -> list[ToolRow]:
     """The agent's tools, in the order they were attached."""
     return [ToolRow(*row) for row in SELECT_TOOLS.all(conn, {"agent_id": agent_id})]

@@ -12,6 +12,7 @@ from perdure.agents.model_choice import changed_settings, choose_embedding, hand
 from perdure.agents.model_settings import merge
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
+from perdure.agents.sleeptime import set_helper
 from perdure.agents.stock_prompts import PROMPTS
 from perdure.agents.store import AgentRow
 from perdure.agents.tags import kept_tags, makes_hidden
@@ -102,6 +103,8 @@ def apply_update(conn: Connection, actor: Actor, agent_id: str, change: Change) 
     if body.message_ids is not None:
         messages.set_context(conn, messages.get_thread(conn, actor, agent_id), body.message_ids)
     store.update_agent(conn, actor, agent_id, values)
+    if "enable_sleeptime" in body.model_fields_set:
+        set_helper(conn, actor, agent)
 
 
 def _columns(body: UpdateAgent, agent: AgentRow, provider_type: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
+from perdure.agents.groups import store as groups
 from perdure.agents.schemas.voice import MemoryChunk
 from perdure.archives.archives import Archives
 from perdure.archives.tools import written_by
@@ -33,7 +34,8 @@ async def store_memories(archives: Archives, ctx: ToolContext, chunks: list[Memo
     items = [NewPassage(_text_of(chunk, lines)) for chunk in chunks]
     if not items:
         raise ToolFailed("chunks: there is nothing in it to keep.")
-    await archives.remember(ctx.actor, ctx.agent_id, items, written_by(ctx))
+    agent_id = await ctx.db.read(_looked_after, ctx.agent_id)
+    await archives.remember(ctx.actor, agent_id, items, written_by(ctx))
     return f"Kept {len(items)} {'memories' if len(items) > 1 else 'memory'}."
 
 
@@ -57,6 +59,12 @@ def _text_of(chunk: MemoryChunk, lines: Mapping[int, str]) -> str:
         known = f"they go from {min(lines)} to {max(lines)}" if lines else "it has no numbered lines"
         raise ToolFailed(f"chunks: no lines from {first} to {last} are in what you were given; {known}.")
     return "\n".join((chunk["context"], *kept))
+
+
+def _looked_after(conn: Connection, agent_id: str) -> str:
+    """Whose memory it is: that of the agent which this one looks after, else its own."""
+    group = groups.helped_by(conn, agent_id)
+    return group.manager_agent_id if group else agent_id
 
 
 def _given(conn: Connection, thread_id: str) -> str:

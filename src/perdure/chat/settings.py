@@ -35,3 +35,16 @@ class MultiagentSettings(BaseModel):
         description="How often a message may cause another one from agent to agent: two that answer each "
         "other without an end are stopped by it.",
     )
+
+
+class SleeptimeSettings(BaseModel):
+    """Agents that look after the memory of others (`enable_sleeptime`)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    transcript_tokens: int = Field(
+        default=8000,
+        ge=200,
+        description="The most tokens of what was said that one look is shown; the newest count.",
+    )
+    max_steps: int = Field(default=12, ge=1, description="How many calls of its model one look may take.")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
 from pydantic_settings import NoDecode
 
-from perdure.chat.settings import MultiagentSettings, StreamSettings
+from perdure.chat.settings import MultiagentSettings, SleeptimeSettings, StreamSettings
 from perdure.db.settings import DatabaseSettings
 from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
@@ -71,6 +71,7 @@ class Settings(BaseModel):
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
     multiagent: MultiagentSettings = MultiagentSettings()
+    sleeptime: SleeptimeSettings = SleeptimeSettings()
     search: SearchSettings = SearchSettings()
     summaries: SummarySettings = SummarySettings()
     sandbox: SandboxSettings = SandboxSettings()

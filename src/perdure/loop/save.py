@@ -14,6 +14,7 @@ from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
+from perdure.agents.groups import store as groups
 from perdure.loop.events import Saved
 from perdure.loop.state import Tell, TurnState
 from perdure.messages import store as messages
@@ -22,6 +23,8 @@ from perdure.runs import leases
 from perdure.runs import store as runs
 from perdure.runs.leases import Hold, RunEnd
 from perdure.runs.store import StepRow
+
+ENDS_OF_TURNS = runs.COMPLETED - {"requires_approval"}  # what waits for an approval goes on
 
 
 def save_answer(conn: Connection, state: TurnState, step: StepRow, drafts: Sequence[Draft]) -> TurnState:
@@ -59,6 +62,8 @@ def save_end(
         duration_ms=(end.total_duration_ns or 0) // 1_000_000,
     )
     conversations.note_end(conn, state.thread)
+    if state.agent.enable_sleeptime and end.stop_reason in ENDS_OF_TURNS:
+        groups.note_turn(conn, state.agent.id)
     return state
 
 

@@ -2,6 +2,7 @@
 
 from perdure.agents import tables as _agents
 from perdure.agents.conversations import tables as _conversations
+from perdure.agents.groups import tables as _groups
 from perdure.archives import tables as _archives
 from perdure.db.schema import metadata
 from perdure.mcp import tables as _mcp
@@ -21,6 +22,7 @@ DECLARED = (
     _agents,
     _archives,
     _conversations,
+    _groups,
     _versions,
     _mcp,
     _memory,

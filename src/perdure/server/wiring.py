@@ -15,6 +15,7 @@ from perdure.chat.callbacks import Callbacks
 from perdure.chat.mcp.endpoint import Endpoint
 from perdure.chat.prepare import Preparer
 from perdure.chat.send import Sender
+from perdure.chat.sleeptime import Sleeptime
 from perdure.chat.tail import Tails
 from perdure.chat.takeover import Takeover
 from perdure.chat.worker import Worker
@@ -116,7 +117,8 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         toolbox.add_correspondence(sender, settings)
         takeover = Takeover(worker, left_open)
-        for part in (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover):
+        sleeptime = Sleeptime(sender, settings.sleeptime)
+        for part in (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from perdure.agents.groups import routes as groups
 from perdure.agents.routes import (
     agents,
     archives,
@@ -15,5 +16,5 @@ from perdure.agents.routes import (
 )
 
 router = APIRouter()
-for part in (agents, blocks, memory, tools, archives, prompts, tags, tool_changes, tool_runs):
+for part in (agents, groups, blocks, memory, tools, archives, prompts, tags, tool_changes, tool_runs):
     router.routes.extend(part.router.routes)

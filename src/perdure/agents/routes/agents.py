@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from perdure.agents import secrets
-from perdure.agents.create import plan_agent, store_agent
+from perdure.agents.create import plan_agent
 from perdure.agents.delete import delete_agent
 from perdure.agents.filters import AskedSince, Filters, Included, count_agents, list_agents
 from perdure.agents.schemas.agent import AgentState, Message
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
+from perdure.agents.sleeptime import store_with_helper
 from perdure.agents.state import read_state, states_of
 from perdure.agents.update import apply_update, plan_change
 from perdure.db import Db
@@ -58,7 +59,7 @@ async def create(body: CreateAgent, db: Db, actor: CurrentActor, models: Current
     check_fields(actor, [name for name in WIDENING if getattr(body, name)])
     sealed = await _seal(models, actor, body.secrets)
     new = await plan_agent(models, actor, body, sealed)
-    agent = await db.write(store_agent, actor, new)
+    agent = await db.write(store_with_helper, actor, new)
     return await read_state(db, models, actor, agent.id)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict
 
+from perdure.agents.groups.schemas import Group
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
@@ -75,8 +76,8 @@ class AgentState(BaseModel):
     tool_exec_environment_variables: list[AgentSecret]
     identities: list[Json] = []
     identity_ids: list[str] = []
-    managed_group: Json | None = None
-    multi_agent_group: Json | None = None
+    managed_group: Group | None = None
+    multi_agent_group: Group | None = None
     pending_approval: ApprovalRequestMessage | None = None
     project_id: str | None
     template_id: str | None

@@ -516,6 +516,55 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_api_keys_user_id"), ["user_id"], unique=False)
 
     op.create_table(
+        "groups",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("manager_type", sa.String(), nullable=False),
+        sa.Column("manager_agent_id", sa.String(), nullable=False),
+        sa.Column("helper_agent_id", sa.String(), nullable=False),
+        sa.Column("persona_block_id", sa.String(), nullable=False),
+        sa.Column("description", sa.String(), nullable=False),
+        sa.Column("frequency", sa.Integer(), nullable=True),
+        sa.Column("turns_counter", sa.Integer(), nullable=False),
+        sa.Column("due", Moment(), nullable=True),
+        sa.Column("look_message_id", sa.String(), nullable=True),
+        sa.Column("look_at", Moment(), nullable=True),
+        sa.Column("look_run_id", sa.String(), nullable=True),
+        sa.Column("seen_message_id", sa.String(), nullable=True),
+        sa.Column("seen_at", Moment(), nullable=True),
+        sa.Column("created_at", Moment(), nullable=False),
+        sa.Column("updated_at", Moment(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["helper_agent_id"], ["agents.id"], name=op.f("fk_groups_helper_agent_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["manager_agent_id"], ["agents.id"], name=op.f("fk_groups_manager_agent_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id"],
+            ["organizations.id"],
+            name=op.f("fk_groups_organization_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_groups")),
+        sa.UniqueConstraint("helper_agent_id", name=op.f("uq_groups_helper_agent_id")),
+        sa.UniqueConstraint("manager_agent_id", name=op.f("uq_groups_manager_agent_id")),
+    )
+    with op.batch_alter_table("groups", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_groups_due",
+            ["due"],
+            unique=False,
+            sqlite_where=sa.text("due IS NOT NULL"),
+            postgresql_where=sa.text("due IS NOT NULL"),
+        )
+        batch_op.create_index(
+            batch_op.f("ix_groups_organization_id_created_at"),
+            ["organization_id", "created_at"],
+            unique=False,
+        )
+
+    op.create_table(
         "mcp_tools",
         sa.Column("tool_id", sa.String(), nullable=False),
         sa.Column("server_id", sa.String(), nullable=False),
