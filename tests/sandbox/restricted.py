@@ -7,7 +7,6 @@ import asyncio
 import errno
 import os
 import sys
-from typing import Any
 
 from perdure.sandbox.base import Job, SandboxUnavailable
 from perdure.sandbox.chosen import ChosenSandbox
@@ -23,14 +22,14 @@ def refuse(names: list[str]) -> None:
     ]
     if "unshare" in names:
         rules += [seccomp.Rule("clone", test=NAMESPACES), seccomp.Rule("clone3", errno.ENOSYS)]
-    linux.gain_nothing()
+    linux.no_new_privileges()
     seccomp.install(seccomp.program(rules, os.uname().machine))
 
 
 async def main() -> None:
     opened = ChosenSandbox(SandboxSettings())
     try:
-        found: Any = await opened.choose()
+        found = await opened.choose()
         answer = await opened.run(Job("6 * 7", "org-1"))
         print(
             found.backend.name,

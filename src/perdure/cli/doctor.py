@@ -23,7 +23,6 @@ from perdure.providers.environment import providers_from
 from perdure.providers.listing import is_known
 from perdure.sandbox.base import SandboxUnavailable
 from perdure.sandbox.chosen import UNSAFE, ChosenSandbox
-from perdure.sandbox.surroundings import Surroundings
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.authenticate import guard_binding
 from perdure.tenancy.keyring import FILE_NAME as KEY_FILE
@@ -91,7 +90,7 @@ async def _sandbox(settings: Settings) -> Finding:
     mode = settings.sandbox.mode
     if mode == "off":
         return Finding("note", "sandbox", "off: tools with code of their own are refused")
-    opened = ChosenSandbox(settings.sandbox, Surroundings(environment=settings.environment))
+    opened = ChosenSandbox(settings.sandbox, settings.surroundings)
     try:
         found = await opened.choose()
     except SandboxUnavailable as error:

@@ -12,7 +12,6 @@ from perdure.config import Settings, load_settings
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.sandbox.base import Job, Outcome, Requirements
 from perdure.sandbox.chosen import open_sandbox
-from perdure.sandbox.surroundings import Surroundings
 from perdure.tools.base import Returned
 from perdure.tools.custom.from_source import Run, code_of
 from perdure.tools.custom.job import job_of, returned
@@ -65,7 +64,7 @@ class Trial:
 
 async def _call(settings: Settings, job: Job) -> tuple[Outcome, str]:
     """What came of the job, and which sandbox it ran in."""
-    sandbox = open_sandbox(settings.sandbox, Surroundings(environment=settings.environment))
+    sandbox = open_sandbox(settings.sandbox, settings.surroundings)
     try:
         return await sandbox.run(job), sandbox.name
     finally:

@@ -15,6 +15,7 @@ from perdure.mcp.settings import McpSettings
 from perdure.providers.settings import CatalogSettings, ProviderSettings
 from perdure.runs.settings import RunSettings
 from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.surroundings import Surroundings
 from perdure.tools.settings import ToolSettings
 from perdure.web.settings import SearchSettings
 
@@ -100,6 +101,11 @@ class Settings(BaseModel):
         if self.models.gguf is None:
             return self.providers
         return [*self.providers, ProviderSettings(name="local", type="local", base_url=self.models.gguf)]
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """What sandboxes know of this server."""
+        return Surroundings(self.home / "environments", self.environment, self.outbound.networks)
 
     @property
     def environment(self) -> Mapping[str, str]:

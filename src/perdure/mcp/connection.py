@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import httpx2
@@ -29,7 +28,7 @@ from perdure.mcp.errors import McpError, McpRefused, McpTimeout, McpUnauthorized
 from perdure.mcp.remote import RemoteTool, remote_tool, unfit
 from perdure.mcp.results import returned
 from perdure.mcp.settings import McpSettings
-from perdure.mcp.stdio import Complaints
+from perdure.mcp.stdio import Complaints, Place
 from perdure.mcp.target import Target
 from perdure.mcp.transports import MARGIN_SECONDS, Transports
 from perdure.mcp.wire import FAULT, TOO_LARGE, McpStatus
@@ -57,7 +56,7 @@ class Connection:
         target: Target,
         fetcher: Fetcher,
         settings: McpSettings,
-        folder: Path,
+        place: Place,
         auth: httpx2.Auth | None = None,
     ):
         self.target = target
@@ -67,7 +66,7 @@ class Connection:
         self._settings = settings
         self._login = auth if isinstance(auth, Bearer) else None
         self._complaints = Complaints()
-        self._transports = Transports(fetcher, settings, folder, auth, self._complaints, self._over)
+        self._transports = Transports(fetcher, settings, place, auth, self._complaints, self._over)
         self._client: Client | None = None
         self._fault: Exception | None = None
         self._ready = asyncio.Event()

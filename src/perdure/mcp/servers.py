@@ -14,9 +14,11 @@ from perdure.mcp.errors import McpError, McpUnreachable
 from perdure.mcp.pool import Pool
 from perdure.mcp.remote import RemoteTool
 from perdure.mcp.settings import McpSettings
-from perdure.mcp.stdio import check_allowed
+from perdure.mcp.stdio import Place, check_allowed
 from perdure.mcp.store import ServerRow, opened
 from perdure.mcp.target import Target, target_of, wants_secrets
+from perdure.sandbox.settings import SandboxSettings
+from perdure.sandbox.surroundings import Surroundings
 from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
 from perdure.tools.base import AgentFacts, Returned, ToolContext
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import httpx2
 
     from perdure.mcp.connection import Connection
+    from perdure.sandbox.residents import Residents
 
 Values = Callable[[], Awaitable[Mapping[str, str]]]
 TRIES = 2
@@ -42,6 +45,8 @@ class Servers:
         settings: McpSettings,
         home: Path,
         facts: AgentFacts,
+        sandbox: SandboxSettings,
+        around: Surroundings,
     ):
         self.db = db
         self.ring = ring
@@ -51,6 +56,9 @@ class Servers:
         self.logins = set[asyncio.Task[None]]()
         self._loaded: Any = None
         self._home = home
+        self._sandbox = sandbox
+        self._around = around
+        self._residents: Residents | None = None
         self._facts = facts
 
     async def start(self) -> None:
@@ -63,6 +71,8 @@ class Servers:
             task.cancel()
         await asyncio.gather(*self.logins, return_exceptions=True)
         await self.pool.close()
+        if self._residents:
+            await self._residents.close()
 
     async def execute(self, ctx: ToolContext, tool: ToolRow, arguments: Mapping[str, Any]) -> Returned:
         """Call a tool for an agent; what it raises is told to the model."""
@@ -167,10 +177,18 @@ class Servers:
         sdk = await self._sdk()
         if auth is None and target.url and not target.has_token:
             auth = await self._bearer(actor, target.url)
-        folder = self._home / "mcp" / target.fingerprint[:16]
-        connection = sdk.Connection(target, self.fetcher, self.settings, folder, auth)
+        connection = sdk.Connection(target, self.fetcher, self.settings, self._place(actor, target), auth)
         await connection.open(seconds)
         return connection
+
+    def _place(self, actor: Actor, target: Target) -> Place:
+        """A home for a command: another one for each organization, and for each set of secrets."""
+        if self._residents is None:
+            from perdure.sandbox.residents import Residents  # noqa: PLC0415 - servers start without it
+
+            self._residents = Residents(self._sandbox, self._around)
+        folder = self._home / "mcp" / f"{actor.organization_id}-{target.fingerprint[:16]}"
+        return Place(folder, actor.organization_id, self._residents)
 
     async def _sdk(self) -> Any:
         """The module of connections, loaded once, in a thread that stops no one."""

@@ -1,8 +1,32 @@
 """What a person may set about MCP servers."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode
+
+
+def _split(value: Any) -> Any:
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+class CommandSettings(BaseModel):
+    """Servers that are commands, in the sandbox: what each of them may use."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Hosts that they may reach, through a proxy: names, `*.names` or `*`. None by default.",
+    )
+    paths: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_split)] = Field(
+        default=(),
+        description="Files and folders of this machine that they may read, beside the system's programs.",
+    )
+    memory_mb: int = Field(default=1024, ge=64, description="Memory of all processes of one, in MiB.")
+    processes: int = Field(default=128, ge=1, description="How many processes and threads one may have.")
+    files_mb: int = Field(default=1024, ge=1, description="How much one may keep in its home, in MiB.")
 
 
 class McpSettings(BaseModel):
@@ -10,11 +34,13 @@ class McpSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    stdio: Literal["off", "unsafe-local"] = Field(
-        default="off",
-        description="Servers that are commands (`stdio`): `off` refuses them; `unsafe-local` runs them as "
-        "the server's own user, in a clean environment but not confined, so whoever may add one may do all.",
+    stdio: Literal["sandbox", "off", "unsafe-local"] = Field(
+        default="sandbox",
+        description="Servers that are commands (`stdio`): `sandbox` runs each in namespaces of its own, "
+        "where bubblewrap holds; `off` refuses them; `unsafe-local` runs them as the server's own user, in "
+        "a clean environment but not confined, so whoever may add one may do all.",
     )
+    commands: CommandSettings = CommandSettings()
     connect_seconds: float = Field(default=30.0, gt=0, description="How long connecting to one may take.")
     list_seconds: float = Field(default=30.0, gt=0, description="How long listing its tools may take.")
     call_seconds: float = Field(default=60.0, gt=0, description="How long a call of a tool may take.")

@@ -5,13 +5,18 @@ import os
 import threading
 from collections import deque
 from collections.abc import Generator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from perdure.mcp.errors import StdioRefused
 from perdure.mcp.settings import McpSettings
 
+if TYPE_CHECKING:
+    from perdure.sandbox.residents import Residents
+
 LINES = 20
+LAST_WORDS_SECONDS = 0.1
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -19,19 +24,26 @@ def check_allowed(settings: McpSettings) -> None:
     """Raise `StdioRefused` where no commands are run."""
     if settings.stdio == "off":
         raise StdioRefused(
-            "This server runs no commands for MCP (stdio). Use a server with a URL, or whoever runs this one "
-            "can set PERDURE_MCP_STDIO=unsafe-local, which gives who adds such servers its user's rights."
+            "This server runs no commands for MCP (stdio): PERDURE_MCP_STDIO is off. Use a server with a URL."
         )
 
 
-def environment_of(folder: Path, own: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a command: a folder of its own and what its configuration says.
+def environment_of(home: str, temporary: str, own: Mapping[str, str]) -> dict[str, str]:
+    """The whole environment of a command: a home of its own and what its configuration says.
 
     The SDK adds a few variables of ours (HOME, USER, SHELL…); all it would add are set here.
     """
-    home = str(folder)
     nobody = {"HOME": home, "PATH": PATH, "USER": "perdure", "LOGNAME": "perdure", "SHELL": "/bin/sh"}
-    return {**nobody, "TERM": "dumb", "TMPDIR": home, **own}
+    return {**nobody, "TERM": "dumb", "TMPDIR": temporary, **own}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command runs: its home, whose it is, what holds it."""
+
+    folder: Path
+    organization_id: str
+    residents: "Residents"
 
 
 class Complaints:
@@ -49,9 +61,13 @@ class Complaints:
     def file(self) -> Generator[TextIO]:
         """What to give to a command as its standard error."""
         reading, writing = os.pipe()
-        threading.Thread(target=self._read, args=(reading,), name="mcp stderr", daemon=True).start()
-        with os.fdopen(writing, "w") as file:
-            yield file
+        reader = threading.Thread(target=self._read, args=(reading,), name="mcp stderr", daemon=True)
+        reader.start()
+        try:
+            with os.fdopen(writing, "w") as file:
+                yield file
+        finally:
+            reader.join(LAST_WORDS_SECONDS)  # a command that has ended leaves nothing to wait for
 
     def _read(self, descriptor: int) -> None:
         with os.fdopen(descriptor, "r", errors="replace") as file:

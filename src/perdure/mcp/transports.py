@@ -5,7 +5,6 @@ import contextvars
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 import httpx2
@@ -17,8 +16,9 @@ from mcp_types import JSONRPCError, JSONRPCResponse
 
 from perdure.kit.guarded import GuardedTransport
 from perdure.kit.outbound import Fetcher
+from perdure.mcp.resident import resident_client, resident_of
 from perdure.mcp.settings import McpSettings
-from perdure.mcp.stdio import Complaints, environment_of
+from perdure.mcp.stdio import Complaints, Place, environment_of
 from perdure.mcp.target import Target
 from perdure.mcp.wire import TOO_LARGE, EndpointTransport, fault
 
@@ -67,7 +67,7 @@ class Transports:
 
     fetcher: Fetcher
     settings: McpSettings
-    folder: Path
+    place: Place
     auth: httpx2.Auth | None
     complaints: Complaints
     ended: Ended
@@ -81,10 +81,16 @@ class Transports:
 
     def _streams(self, target: Target, file: Any) -> AbstractAsyncContextManager[tuple[Any, Any]]:
         if target.kind == "stdio":
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            environment = environment_of(self.folder, target.env)
+            if self.settings.stdio == "sandbox":
+                wanted = resident_of(target, self.place, self.settings)
+                return resident_client(
+                    self.place.residents, wanted, file, self.settings.max_bytes, self.ended
+                )
+            folder = self.place.folder
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            environment = environment_of(str(folder), str(folder), target.env)
             command = StdioServerParameters(
-                command=target.command, args=list(target.args), env=environment, cwd=self.folder
+                command=target.command, args=list(target.args), env=environment, cwd=folder
             )
             return stdio_client(command, errlog=file)
         if target.kind == "sse":

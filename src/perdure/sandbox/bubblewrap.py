@@ -30,13 +30,13 @@ def binaries() -> list[str]:
 
 def command(bwrap: str, inside: Inside, user: int | None) -> Command:
     """Start a zygote that has no rights, in namespaces of its own. As root, `user` is who it becomes."""
-    shown = [Path("/usr"), Path(bwrap), *_of_python(inside), GUEST, *inside.packages]
+    shown = [Path("/usr"), Path(bwrap), *of_python(inside), GUEST, *inside.packages]
     shown += [source for source, _ in inside.mounts]
     arguments = [
         bwrap,
         *("--unshare-all", "--as-pid-1", "--uid", "1000", "--gid", "1000", "--hostname", "sandbox"),
         *("--info-fd", "{info}", "--ro-bind", "/usr", "/usr"),
-        *_system(),
+        *system(),
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         *(word for folder in ("/tmp", "/work", "/call") for word in ("--dir", folder)),
         *_mounts(inside),
@@ -48,7 +48,7 @@ def command(bwrap: str, inside: Inside, user: int | None) -> Command:
     return Command((*launcher(user, shown), *arguments), tells_child=True)
 
 
-def _system() -> list[str]:
+def system() -> list[str]:
     """The system's folders beside /usr, which on most systems are links into it, and some of /etc."""
     words: list[str] = []
     for name in _SYSTEM:
@@ -62,14 +62,15 @@ def _system() -> list[str]:
     return words
 
 
-def _of_python(inside: Inside) -> list[Path]:
+def of_python(inside: Inside) -> list[Path]:
+    """Where its interpreter is, if not with the system's programs."""
     prefix = inside.prefix.resolve()
     return [] if prefix.is_relative_to("/usr") else [prefix]
 
 
 def _mounts(inside: Inside) -> list[str]:
     words: list[str] = []
-    for path in _of_python(inside):
+    for path in of_python(inside):
         words += ["--ro-bind", str(path), str(path)]
     words += ["--ro-bind", str(GUEST), GUEST_INSIDE]
     for path in inside.packages:
@@ -81,7 +82,7 @@ def _mounts(inside: Inside) -> list[str]:
 
 def plan(inside: Inside) -> dict[str, object]:
     """What its guest is told."""
-    prefix = [str(path) for path in _of_python(inside)]
+    prefix = [str(path) for path in of_python(inside)]
     return {
         "namespaces": inside.trusted,
         "filtered": not inside.trusted,

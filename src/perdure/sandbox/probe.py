@@ -23,7 +23,7 @@ class Runs(Protocol):
 
 async def probe(sandbox: Runs, *, server: int | None = None) -> None:
     """Raises `SandboxUnavailable` naming what does not hold. `server` is its process, ours if not told."""
-    with _witness() as (path, port, secret):
+    with witness() as (path, port, secret, _):
         arguments = {"path": path, "port": port, "server": server or os.getpid(), "secret": secret}
         job = Job(SOURCE, "probe", "breaches", arguments=arguments, limits=LIMITS)
         found = await sandbox.run(job)
@@ -34,8 +34,8 @@ async def probe(sandbox: Runs, *, server: int | None = None) -> None:
 
 
 @contextlib.contextmanager
-def _witness() -> Generator[tuple[str, int, str]]:
-    """A file that anybody on this machine may read, and a port that anybody may connect to."""
+def witness() -> Generator[tuple[str, int, str, str]]:
+    """A file that anybody on this machine may read, a port that anybody may connect to; secret and folder."""
     secret = secrets.token_hex(8)
     with tempfile.TemporaryDirectory(prefix="perdure-probe-") as folder, socket.socket() as listener:
         Path(folder).chmod(0o755)
@@ -44,4 +44,4 @@ def _witness() -> Generator[tuple[str, int, str]]:
         path.chmod(0o644)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        yield str(path), listener.getsockname()[1], secret
+        yield str(path), listener.getsockname()[1], secret, folder

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,9 +12,9 @@ from perdure.kit.errors import InvalidArgument
 from perdure.sandbox.base import Job
 
 
-def write(job: Job, argv: Sequence[str]) -> int:
+def write(job: Job) -> int:
     """A file in memory that holds it; returns its descriptor, read from the beginning."""
-    parts = _parts(job, argv)
+    parts = _parts(job)
     number = os.memfd_create("job")
     with os.fdopen(os.dup(number), "wb") as file:
         file.writelines(parts)
@@ -22,15 +22,14 @@ def write(job: Job, argv: Sequence[str]) -> int:
     return number
 
 
-def packed(job: Job, argv: Sequence[str]) -> bytes:
+def packed(job: Job) -> bytes:
     """All of it, for a machine that shares no memory with ours."""
-    return b"".join(_parts(job, argv))
+    return b"".join(_parts(job))
 
 
-def _parts(job: Job, argv: Sequence[str]) -> list[bytes]:
+def _parts(job: Job) -> list[bytes]:
     check_files(job.files, job.limits.file_bytes)
     header = {
-        "argv": list(argv),
         "source": job.source,
         "function": job.function,
         "prelude": job.prelude,

@@ -71,7 +71,9 @@ def open_toolbox(
 ) -> Toolbox:
     """All that runs tools; `address` tells where they reach this server, if they can."""
     limits, longest_install = settings.sandbox.limits, settings.sandbox.environments.seconds
-    mcp_servers = McpServers(db, ring, fetcher, settings.mcp, settings.home, facts)
+    mcp_servers = McpServers(
+        db, ring, fetcher, settings.mcp, settings.home, facts, settings.sandbox, settings.surroundings
+    )
     custom = CustomTools(db, ring, sandbox, settings.tools, limits, longest_install, remember, address)
     dispatcher = Dispatcher(BUILTINS, {"custom": custom.execute, MCP: mcp_servers.execute})
     runner = CodeRunner(sandbox, limits, settings.tools)

@@ -36,9 +36,7 @@ from perdure.runs.frames import CHANNEL
 from perdure.runs.leases import Lease, Taken
 from perdure.runs.runner import Runner
 from perdure.runs.spill import Spill
-from perdure.sandbox.base import Sandbox
 from perdure.sandbox.chosen import open_sandbox
-from perdure.sandbox.surroundings import Surroundings
 from perdure.server.tables import metadata
 from perdure.server.toolbox import BUILTINS, open_toolbox
 from perdure.tenancy.authenticate import Authenticator, is_loopback
@@ -91,7 +89,7 @@ class Wiring:
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
         facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
-        sandbox = self._sandbox()
+        sandbox = open_sandbox(settings.sandbox, settings.surroundings)
         stack.push_async_callback(sandbox.close)
         archives = Archives(db, archive_links)
         toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, archives, lambda: _address(app))
@@ -145,13 +143,6 @@ class Wiring:
         }
         for name, part in shared.items():
             setattr(app.state, name, part)
-
-    def _sandbox(self) -> Sandbox:
-        settings = self.settings
-        folder = settings.home / "environments"
-        return open_sandbox(
-            settings.sandbox, Surroundings(folder, settings.environment, settings.outbound.networks)
-        )
 
     def _models(self, db: Database, ring: KeyRing) -> Models:
         settings = self.settings

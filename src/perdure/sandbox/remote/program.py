@@ -1,5 +1,6 @@
 """What is sent to a machine: our guest as one Python program, and the job as what that reads."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -61,9 +62,10 @@ def plan(scratch: str) -> bytes:
 
 def asked(job: Job, argv: Sequence[str], *, attended: bool) -> bytes:
     """The job as the guest reads it. `attended`: whoever sends it stays, and ends it by leaving."""
-    request = packed(job, argv)
+    request = packed(job)
     head: Mapping[str, Any] = {
-        "call": {"limits": job.limits, "network": False, "runtime": bool(argv), "keep": job.keep},
+        "limits": dataclasses.asdict(job.limits),
+        "call": {"keep": list(job.keep), "argv": list(argv), "network": False, "slot": 0},
         "attended": attended,
         "size": len(request),
     }
