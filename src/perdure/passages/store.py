@@ -172,7 +172,7 @@ def add(conn: Connection, rows: Sequence[PassageRow], space: str | None) -> None
 
 
 def _entry(row: PassageRow, space: str | None) -> NewEntry:
-    return NewEntry(row.id, row.archive_id or row.source_id or "", row.text, space)
+    return NewEntry(row.id, row.archive_id or row.source_id or "", row.text, space, row.file_id)
 
 
 def get(conn: Connection, actor: Actor, passage_id: str) -> PassageRow:

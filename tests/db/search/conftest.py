@@ -1,4 +1,5 @@
 """A corpus of notes in a database of the test's own."""
+# pyright: basic
 
 import struct
 from dataclasses import dataclass
@@ -20,10 +21,14 @@ class Notes:
     db: Any
     corpus: Any
 
-    async def add(self, id, text, *, scope="scope-1", space=None, year=2026, organization=ORGANIZATION):
+    async def add(
+        self, id, text, *, scope="scope-1", series=None, space=None, year=2026, organization=ORGANIZATION
+    ):
+        """Store a note; it has no neighbours unless it belongs to a series."""
+
         def store(conn):
             conn.execute(insert(self.corpus.items).values(id=id, text=text, year=year))
-            index(conn, self.corpus, organization, [NewEntry(id, scope, text, space)])
+            index(conn, self.corpus, organization, [NewEntry(id, scope, text, space, series or id)])
 
         await self.db.write(store)
 

@@ -1,11 +1,12 @@
 """One search on both databases: by words, by meaning, both; within scopes and filters."""
+# pyright: basic
 
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import delete, insert, select, text
 
-from perdure.db.search import NewEntry, leave, pending, reindex, respace, spaces
+from perdure.db.search import NewEntry, index, leave, pending, reindex, respace, spaces
 from perdure.db.search.corpus import ensure_indexes
 
 from .conftest import ORGANIZATION, unit
@@ -21,7 +22,6 @@ async def test_a_text_is_found_at_once_by_other_forms_of_its_words(notes):
 
 
 async def test_rare_words_count_more_and_short_texts_fit_better(notes):
-    notes.corpus = replace(notes.corpus, in_order=False)
     for number in range(20):
         await notes.add(f"cat-{number}", "a cat sat here with many others of its kind and looked about")
     await notes.add("zebra", "a zebra stood there among all the others of its kind and looked about")
@@ -69,7 +69,7 @@ async def test_meaning_and_words_are_joined_by_score(notes):
     assert (hits[0].lexical_rank, hits[0].vector_rank) == (1, 1)
     assert hits[0].score == pytest.approx(1.7, abs=0.2)
     assert hits[0].vector_score == pytest.approx(1 / 1.01**0.5, abs=1e-3)
-    assert hits[1].lexical_rank == 3  # it stands next to such
+    assert hits[1].lexical_rank is None
     assert await notes.found("apple", mode="vector", vectors={"s@2": unit(1, 0)}) == [
         "both",
         "meaning",
@@ -81,8 +81,8 @@ async def test_meaning_and_words_are_joined_by_score(notes):
 async def test_what_stands_around_a_text_tells_of_it(notes):
     said = ["hello", "what instrument do you play", "mine is in the corner", "oh", "really", "yes", "bye"]
     for number, text_ in enumerate(said):
-        await notes.add(f"n{number}", text_, space="s@2", year=2000 + number)
-        await notes.add(f"other{number}", "said elsewhere at the same time", scope="scope-2")
+        await notes.add(f"n{number}", text_, series="talk", space="s@2", year=2000 + number)
+        await notes.add(f"other{number}", "said elsewhere at the same time", series="others")
     assert await notes.found("instrument", scopes=["scope-1"]) == ["n1"]
     await notes.embed({f"n{number}": (1, 0) for number in range(len(said))})
     asked = {"scopes": ["scope-1"], "vectors": {"s@2": unit(1, 0)}}
@@ -91,6 +91,30 @@ async def test_what_stands_around_a_text_tells_of_it(notes):
     assert [hit.lexical_rank for hit in hits[:5]] == [1, 2, 3, 4, None]
     after = notes.corpus.items.c.year > 2001
     assert (await notes.found("instrument", where=after, **asked))[:2] == ["n2", "n3"]
+    changed = [NewEntry("n1", "scope-1", "what do you eat", "s@2", "talk")]
+    await notes.db.write(reindex, notes.corpus, ORGANIZATION, changed)
+    await notes.embed({"n1": (1, 0)})
+    assert (await notes.found("eating", **asked))[:3] == ["n1", "n2", "n0"]
+    notes.corpus = replace(notes.corpus, in_order=False)
+    [first, second, *_] = await notes.hits("eating", **asked)
+    assert (first.id, second.lexical_rank) == ("n1", None)
+
+
+async def test_entered_together_they_stand_in_their_order(notes):
+    def store(conn):
+        items = [{"id": f"n{number}", "text": text, "year": 1} for number, text in enumerate(texts)]
+        conn.execute(insert(notes.corpus.items), items)
+        entries = [NewEntry(each["id"], "scope-1", each["text"]) for each in items]
+        index(conn, notes.corpus, ORGANIZATION, entries[:3])
+        index(conn, notes.corpus, ORGANIZATION, entries[3:4])
+        index(conn, notes.corpus, ORGANIZATION, entries[4:])
+
+    texts = ["one", "two", "three", "four", "five", "six"]
+    await notes.db.write(store)
+    table = notes.corpus.entries.c
+    places = select(table.id, table.position).order_by(table.position)
+    found = await notes.db.read(lambda conn: [tuple(row) for row in conn.execute(places)])
+    assert found == [(f"n{number}", number + 1) for number in range(6)]
 
 
 async def test_entries_wait_for_their_vectors_oldest_first(notes):
@@ -129,7 +153,7 @@ async def test_what_is_deleted_or_changed_is_found_no_more(notes):
     await notes.embed({"a": (1, 0), "b": (1, 0)})
     await notes.db.write(lambda conn: conn.execute(delete(notes.corpus.items).filter_by(id="a")))
     assert await notes.found("apple", vectors={"s@2": unit(1, 0)}) == ["b"]
-    changed = [NewEntry("b", "scope-1", "a pear", "s@2")]
+    changed = [NewEntry("b", "scope-1", "a pear", "s@2", "b")]
     await notes.db.write(reindex, notes.corpus, ORGANIZATION, changed)
     assert await notes.found("apple", vectors={"s@2": unit(1, 0)}) == []
     assert await notes.found("pears") == ["b"]

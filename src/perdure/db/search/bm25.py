@@ -2,18 +2,22 @@
 
 A turn of a conversation or a paragraph of a file says half of what it means: the question stands before it,
 the name in the line above. So a text's words are those of a record with fields (BM25F): its own in full,
-those of the entries next to it in its scope by `FADING` for each step away. Why, and what it brings where
+those of the entries next to it in its series by `FADING` for each step away. Why, and what it brings where
 neighbours have nothing to do with each other: docs/decisions/0005-search.md.
 """
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 K1, B = 0.9, 0.4
 FADING = 0.4
 REACH = 2  # entries before and after
+
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +51,15 @@ def rarity(statistics: Statistics) -> dict[str, float]:
 
 
 def scores(
-    entries: Mapping[int, Words],
-    neighbours: Mapping[int, Iterable[tuple[int, int]]],
+    entries: Mapping[Key, Words],
+    neighbours: Mapping[Key, Iterable[tuple[Key, int]]],
     statistics: Statistics,
-) -> dict[int, float]:
+) -> dict[Key, float]:
     """The BM25 of each entry that has words of the query, and of their neighbours.
 
-    `neighbours` has, for an entry, others of its scope with how many steps away each is, from 1 to `REACH`.
+    `neighbours` has, for an entry, others of its series with how many steps away each is, from 1 to `REACH`.
     """
-    felt: dict[int, dict[str, float]] = {}
+    felt: dict[Key, dict[str, float]] = {}
     for number, words in entries.items():
         share = 1 / (1 - B + B * words.length / (statistics.average_length or 1.0))
         for near, steps in ((number, 0), *neighbours.get(number, ())):

@@ -77,6 +77,8 @@ def _entries(items: Table) -> Table:
         Column("id", String, ForeignKey(f"{items.name}.id", ondelete="CASCADE"), nullable=False, unique=True),
         Column("organization_id", String, nullable=False),
         Column("scope", String, nullable=False),
+        Column("series", String, nullable=False),
+        Column("position", Number, nullable=False),
         # First those of the organization and the scope, then those of the text.
         Column("lexemes", Text, nullable=False),
         Column("length", Integer, nullable=False),
@@ -84,6 +86,7 @@ def _entries(items: Table) -> Table:
         Column("embedded", String),  # the space of the vector that it has
         Index(f"ix_{name}_scope", "scope", "number", "length"),
         Index(f"ix_{name}_organization_id", "organization_id", "number", "length"),
+        Index(f"ix_{name}_series", "series", "position"),
         Index(f"ix_{name}_waiting", "number", sqlite_where=waiting, postgresql_where=waiting),
         sqlite_autoincrement=True,
         info={DERIVED: items.name + LEXEMES},
@@ -98,13 +101,23 @@ def _vectors(items: Table) -> Table:
     return Table(
         name,
         items.metadata,
+        Column("id", Number, primary_key=True, autoincrement=True),  # grows, so that what is new is known
         Column(
-            "number", Number, ForeignKey(f"{items.name}_entries.number", ondelete="CASCADE"), primary_key=True
+            "number",
+            Number,
+            ForeignKey(f"{items.name}_entries.number", ondelete="CASCADE"),
+            nullable=False,
+            unique=True,
         ),
+        Column("organization_id", String, nullable=False),
         Column("scope", String, nullable=False),
         Column("space", String, nullable=False),
+        Column("sketch", LargeBinary, nullable=False),  # the signs of its numbers, a bit for each
         Column("vector", LargeBinary, nullable=False),
-        Index(f"ix_{name}_scope", "scope", "space"),
+        # With all that is read of many: the vectors themselves are read of few.
+        Index(f"ix_{name}_scope", "scope", "space", "id", "number", "sketch"),
+        Index(f"ix_{name}_organization_id", "organization_id", "space", "id"),
+        sqlite_autoincrement=True,
     )
 
 

@@ -6,23 +6,29 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, update
 
 from perdure.db.prepared import Prepared
 from perdure.db.search.corpus import Corpus
 from perdure.db.search.lexemes import lexemes
 
 MARK = "\u00a7"  # no lexeme of a text begins so
+MARKS = 2  # lexemes of an entry before those of its text
 
 
 @dataclass(frozen=True, slots=True)
 class NewEntry:
-    """An item to be found by its text within a scope; without a `space` by its words only."""
+    """An item to be found by its text within a scope; without a `space` by its words only.
+
+    Items of a `series` (null: of the scope) are each other's neighbours in the order of their entering,
+    such as the messages of a thread or the pieces of a file.
+    """
 
     id: str
     scope: str
     text: str
     space: str | None = None
+    series: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +44,32 @@ class Pending:
 
 def index(conn: Connection, corpus: Corpus, organization_id: str, entries: Sequence[NewEntry]) -> None:
     """Enter new items in the transaction that stores them; with its end their words are found."""
-    statement = _insert(corpus)
+    if len(entries) == 1:
+        _insert_last(corpus).later(conn, _values(organization_id, entries[0]))
+        return
+    ends = _ends(conn, corpus, {_series(entry) for entry in entries})
+    rows: list[dict[str, Any]] = []
     for entry in entries:
-        statement.later(conn, _values(organization_id, entry))
+        ends[_series(entry)] += 1
+        rows.append(_values(organization_id, entry) | {"position": ends[_series(entry)]})
+    _insert(corpus).run_all(conn, rows)
 
 
 def reindex(conn: Connection, corpus: Corpus, organization_id: str, entries: Sequence[NewEntry]) -> None:
-    """Enter items anew whose text, scope or space have changed, or that may not be entered yet."""
-    leave(conn, corpus, [entry.id for entry in entries])
-    index(conn, corpus, organization_id, entries)
+    """Enter items anew whose text, scope or space have changed, or that may not be entered yet.
+
+    They keep their places in their series.
+    """
+    ids, table = [entry.id for entry in entries], corpus.entries.c
+    query = select(table.id, table.series, table.position).where(table.id.in_(ids))
+    places = {(id, series): position for id, series, position in conn.execute(query)}
+    leave(conn, corpus, ids)
+    for entry in entries:
+        position = places.get((entry.id, _series(entry)))
+        if position is None:
+            index(conn, corpus, organization_id, [entry])
+        else:
+            _insert(corpus).run(conn, _values(organization_id, entry) | {"position": position})
 
 
 def leave(conn: Connection, corpus: Corpus, ids: Sequence[str]) -> None:
@@ -96,15 +119,22 @@ def store_vectors(
 
     Entries that are gone or want another space by now are left out.
     """
-    from perdure.db.search.numbers import halved  # noqa: PLC0415 - NumPy, only where there are vectors
+    from perdure.db.search.numbers import halved, sketched  # noqa: PLC0415 - NumPy, only for vectors
 
     entries = corpus.entries.c
-    wanted = select(entries.number, entries.scope).where(
+    wanted = select(entries.number, entries.organization_id, entries.scope).where(
         entries.number.in_(list(vectors)), entries.space == space
     )
     rows = [
-        {"number": number, "scope": scope, "space": space, "vector": halved(vectors[number])}
-        for number, scope in conn.execute(wanted.with_for_update(key_share=True))
+        {
+            "number": number,
+            "organization_id": organization_id,
+            "scope": scope,
+            "space": space,
+            "sketch": sketched(vectors[number]),
+            "vector": halved(vectors[number]),
+        }
+        for number, organization_id, scope in conn.execute(wanted.with_for_update(key_share=True))
     ]
     if not rows:
         return
@@ -126,15 +156,41 @@ def _values(organization_id: str, entry: NewEntry) -> dict[str, Any]:
         "id": entry.id,
         "organization_id": organization_id,
         "scope": entry.scope,
+        "series": _series(entry),
         "lexemes": " ".join((mark(organization_id), mark(entry.scope), *words)),
         "length": len(words),
         "space": entry.space,
     }
 
 
+def _series(entry: NewEntry) -> str:
+    return entry.series or entry.scope
+
+
+def _ends(conn: Connection, corpus: Corpus, series: set[str]) -> dict[str, int]:
+    """The last positions of series; 0 of those that are empty."""
+    entries = corpus.entries.c
+    query = select(entries.series, func.max(entries.position).label("last")).where(entries.series.in_(series))
+    return dict.fromkeys(series, 0) | {
+        row.series: row.last for row in conn.execute(query.group_by(entries.series))
+    }
+
+
 @cache
 def _insert(corpus: Corpus) -> Prepared:
     return Prepared(insert(corpus.entries).inline())
+
+
+@cache
+def _insert_last(corpus: Corpus) -> Prepared:
+    """Inserts one at the end of its series; two that come at once may share a place, which harms little."""
+    entries = corpus.entries.alias("before").c
+    last = select(func.coalesce(func.max(entries.position), 0) + 1).where(
+        entries.series == bindparam("series", type_=String)
+    )
+    names = ("id", "organization_id", "scope", "series", "lexemes", "length", "space")
+    values = {name: bindparam(name, type_=corpus.entries.c[name].type) for name in names}
+    return Prepared(insert(corpus.entries).inline().values(position=last.scalar_subquery(), **values))
 
 
 @cache

@@ -1,30 +1,134 @@
-"""Finding by meaning: the entries whose vectors are nearest to the query's."""
+"""Finding by meaning: the entries whose vectors are nearest to the query's.
 
-from collections.abc import Collection
+Of few vectors all are read. Of many, the sketches are kept in memory and say which are worth reading; these
+are weighed by their whole vectors, and the filter is asked of the database. If too few pass, more are read.
+"""
 
-from sqlalchemy import Connection, select
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from perdure.db.search.corpus import Corpus
-from perdure.db.search.lexical import in_scope
+from perdure.db.search.engine import among
+from perdure.db.search.remembered import memory_of
 from perdure.db.search.wanted import Wanted
 
+if TYPE_CHECKING:
+    from perdure.db.search.numbers import Sketches
 
-def nearest(
-    conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: int, beside: Collection[int] = ()
+FEW = 1_000  # vectors that are all read
+LOADED = 20_000  # rows of sketches that are read at once
+FIRST = 1_000  # vectors that are read first
+KNOWN = 1_000
+MOST_AT_ONCE = 20_000
+
+Scored = list[tuple[int, float]]
+
+
+def nearest(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: int) -> Scored:
+    """The numbers of the nearest entries that have vectors of a space, with their cosines.
+
+    These are `most` or, where they are known anyway, some more.
+    """
+    vectors = corpus.vectors.c
+    here = [vectors.space == space, _in_scope(corpus, wanted)]
+    some = select(vectors.id).where(*here).limit(FEW + 1).subquery()
+    count = conn.execute(select(func.count()).select_from(some)).scalar_one()
+    if count == 0:
+        return []
+    if count <= FEW:
+        scored = _weighed(conn, _stored(corpus, wanted).where(*here), wanted, space)
+    else:
+        scored = _of_many(conn, corpus, wanted, space, most)
+    return sorted(scored, key=lambda item: (-item[1], -item[0]))[: max(most, KNOWN)]
+
+
+def cosines(
+    conn: Connection, corpus: Corpus, wanted: Wanted, space: str, numbers: Sequence[int]
 ) -> dict[int, float]:
-    """The cosines of the `most` nearest entries with vectors of a space, and of those in `beside`."""
+    """The cosines of these entries with the query, as far as they have vectors of a space."""
+    if not numbers:
+        return {}
+    vectors = corpus.vectors.c
+    query = select(vectors.number, vectors.vector).where(
+        vectors.space == space, among(conn, vectors.number, numbers)
+    )
+    return dict(_weighed(conn, query, wanted, space))
+
+
+def _of_many(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: int) -> Scored:
+    vectors = corpus.vectors.c
+    parts = [_sketches(conn, corpus, wanted, space, *part) for part in _parts(corpus, wanted)]
+    query = wanted.vectors[space]
+    distances = [part.distances(query) for part in parts]
+    scored: Scored = []
+    read, take = 0, max(FIRST, 4 * most)
+    while read < max(map(len, parts)):
+        numbers = [
+            number
+            for part, far in zip(parts, distances, strict=True)
+            for number in part.nearest(far, read, take)
+        ]
+        stored = _stored(corpus, wanted).where(vectors.space == space, among(conn, vectors.number, numbers))
+        scored += _weighed(conn, stored, wanted, space)
+        read += take
+        if len(scored) >= 2 * most:
+            break
+        rate = (len(scored) + 1) / read
+        take = min(max(read, int((2 * most - len(scored)) / rate)), MOST_AT_ONCE)
+    return scored
+
+
+def _parts(corpus: Corpus, wanted: Wanted) -> list[tuple[str, ColumnElement[bool]]]:
+    """What has sketches of its own: each scope, or the organization."""
+    vectors = corpus.vectors.c
+    if wanted.scopes is None:
+        return [(wanted.organization_id, vectors.organization_id == wanted.organization_id)]
+    return [(scope, vectors.scope == scope) for scope in wanted.scopes]
+
+
+def _sketches(
+    conn: Connection, corpus: Corpus, wanted: Wanted, space: str, key: str, condition: ColumnElement[bool]
+) -> "Sketches":
+    """The sketches of a scope, with all that was stored by now."""
+    from perdure.db.search.numbers import Sketches  # noqa: PLC0415 - NumPy, only where there are vectors
+
+    vectors = corpus.vectors.c
+    query = select(vectors.id, vectors.number, vectors.sketch).where(condition, vectors.space == space)
+
+    def renew(kept: Sketches) -> None:
+        while rows := conn.execute(
+            query.where(vectors.id > kept.last).order_by(vectors.id).limit(LOADED)
+        ).all():
+            kept.add([row.number for row in rows], [row.sketch for row in rows])
+            kept.last = rows[-1].id
+
+    return memory_of(conn).use(
+        ("sketches", corpus.items.name, wanted.organization_id, key, space), Sketches, renew
+    )
+
+
+def _in_scope(corpus: Corpus, wanted: Wanted) -> ColumnElement[bool]:
+    vectors = corpus.vectors.c
+    if wanted.scopes is None:
+        return vectors.organization_id == wanted.organization_id
+    return and_(vectors.scope.in_(wanted.scopes), vectors.organization_id == wanted.organization_id)
+
+
+def _stored(corpus: Corpus, wanted: Wanted) -> Select[Any, Any]:
+    """Numbers and vectors of what is in scope and passes."""
+    entries, vectors = corpus.entries, corpus.vectors
+    query = select(vectors.c.number, vectors.c.vector).where(_in_scope(corpus, wanted))
+    if wanted.where is None:
+        return query
+    query = query.join(entries, entries.c.number == vectors.c.number)
+    return query.join(corpus.items, corpus.items.c.id == entries.c.id).where(wanted.where)
+
+
+def _weighed(conn: Connection, stored: Select[Any, Any], wanted: Wanted, space: str) -> Scored:
     from perdure.db.search.numbers import similarities  # noqa: PLC0415 - NumPy, only where there are vectors
 
-    entries, vectors = corpus.entries.c, corpus.vectors.c
-    query = (
-        select(entries.number, vectors.vector)
-        .join(corpus.vectors, vectors.number == entries.number)
-        .where(vectors.space == space, *in_scope(corpus, wanted))
-    )
-    if wanted.where is not None:
-        query = query.join(corpus.items, corpus.items.c.id == entries.id).where(wanted.where)
-    rows = conn.execute(query).all()
+    rows = conn.execute(stored).all()
     close = similarities(wanted.vectors[space], [row.vector for row in rows])
-    scored = [(row.number, cosine) for row, cosine in zip(rows, close, strict=True)]
-    best = sorted(scored, key=lambda item: (-item[1], -item[0]))
-    return dict(best[:most]) | {number: cosine for number, cosine in best[most:] if number in beside}
+    return [(row.number, cosine) for row, cosine in zip(rows, close, strict=True)]

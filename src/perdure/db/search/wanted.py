@@ -13,9 +13,10 @@ Mode = Literal["hybrid", "fts", "vector"]
 class Wanted:
     """A search within an organization.
 
-    `scopes` null: all of them. `where` is a condition on the items' table, applied before any limit.
-    `vectors` is the query in each space (unit length, little-endian float32). `recency` is the weight of
-    being new beside being fit, which has 1.
+    `mode`: by words (`fts`), by meaning (`vector`), or `hybrid`, which also finds what stands next to the
+    words in its series. `scopes` null: all of them. `where` is a condition on the items' table, applied
+    before any limit. `vectors` is the query in each space (unit length, little-endian float32). `recency` is
+    the weight of being new beside being fit, which has 1.
     """
 
     organization_id: str

@@ -779,6 +779,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("series", sa.String(), nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("lexemes", sa.Text(), nullable=False),
         sa.Column("length", sa.Integer(), nullable=False),
         sa.Column("space", sa.String(), nullable=True),
@@ -796,6 +798,7 @@ def upgrade() -> None:
             "ix_passages_entries_organization_id", ["organization_id", "number", "length"], unique=False
         )
         batch_op.create_index("ix_passages_entries_scope", ["scope", "number", "length"], unique=False)
+        batch_op.create_index("ix_passages_entries_series", ["series", "position"], unique=False)
         batch_op.create_index(
             "ix_passages_entries_waiting",
             ["number"],
@@ -916,9 +919,14 @@ def upgrade() -> None:
 
     op.create_table(
         "passages_vectors",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
         sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
         sa.Column("scope", sa.String(), nullable=False),
         sa.Column("space", sa.String(), nullable=False),
+        sa.Column("sketch", sa.LargeBinary(), nullable=False),
         sa.Column("vector", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["number"],
@@ -926,10 +934,17 @@ def upgrade() -> None:
             name=op.f("fk_passages_vectors_number"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_passages_vectors")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passages_vectors")),
+        sa.UniqueConstraint("number", name=op.f("uq_passages_vectors_number")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("passages_vectors", schema=None) as batch_op:
-        batch_op.create_index("ix_passages_vectors_scope", ["scope", "space"], unique=False)
+        batch_op.create_index(
+            "ix_passages_vectors_organization_id", ["organization_id", "space", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_passages_vectors_scope", ["scope", "space", "id", "number", "sketch"], unique=False
+        )
 
     op.create_table(
         "run_frames",

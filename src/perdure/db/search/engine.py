@@ -1,0 +1,76 @@
+"""What two databases say differently of a corpus: what has words, and what is in a list of numbers."""
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Text,
+    any_,
+    column,
+    func,
+    literal,
+    literal_column,
+    select,
+    table,
+    text,
+    tuple_,
+)
+
+from perdure.db.search.corpus import Corpus
+
+
+def having(
+    conn: Connection, corpus: Corpus, marks: Sequence[str], words: Sequence[str]
+) -> Select[*tuple[int]]:
+    """The numbers of entries with any of the marks and any of the words, the newest first."""
+    if conn.dialect.name == "sqlite":
+        index = table(corpus.index, column("rowid", Integer))
+        looked_for = text(f"{corpus.index} MATCH :looked_for").bindparams(
+            looked_for=f"{_any(marks)} AND {_any(words)}"
+        )
+        return select(index.c.rowid.label("number")).where(looked_for).order_by(index.c.rowid.desc())
+    entries = corpus.entries.c
+    found = func.string_to_array(entries.lexemes, literal_column("' '"))  # as in the index
+    texts = ARRAY(Text)
+    # Kept apart from any order and limit, which would have the whole table read for them.
+    brought = (
+        select(entries.number)
+        .where(found.op("&&")(literal(list(marks), texts)), found.op("&&")(literal(list(words), texts)))
+        .cte("brought", nesting=True)
+        .prefix_with("MATERIALIZED", dialect="postgresql")
+    )
+    return select(brought.c.number).order_by(brought.c.number.desc())
+
+
+def _any(words: Sequence[str]) -> str:
+    return "(" + " OR ".join(f'"{word}"' for word in words) + ")"
+
+
+def among(conn: Connection, number: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a number is one of many, as one parameter."""
+    if conn.dialect.name == "sqlite":
+        values = func.json_each(json.dumps(numbers)).table_valued(column("value", Integer))
+        return number.in_(select(values.c.value))
+    return number == any_(literal(list(numbers), ARRAY(BigInteger)))
+
+
+def at_places(conn: Connection, corpus: Corpus, places: Sequence[tuple[str, int]]) -> ColumnElement[bool]:
+    """Whether an entry is at one of these positions of series."""
+    entries = corpus.entries.c
+    if conn.dialect.name == "sqlite":
+        pairs = func.json_each(json.dumps(places)).table_valued(column("value"))
+        one = select(func.json_extract(pairs.c.value, "$[0]"), func.json_extract(pairs.c.value, "$[1]"))
+    else:
+        series, positions = zip(*places, strict=True)
+        unnested = func.unnest(
+            literal(list(series), ARRAY(Text)), literal(list(positions), ARRAY(BigInteger))
+        )
+        pairs = unnested.table_valued(column("series", Text), column("position", BigInteger)).render_derived()
+        one = select(pairs.c.series, pairs.c.position)
+    return tuple_(entries.series, entries.position).in_(one)
