@@ -693,6 +693,40 @@ def attack(world):
         got(lambda: open(f'{place}/left', 'w'))
 """,
     ),
+    Attack(
+        "memory of the call before",
+        """
+import re
+def attack(world):
+    "Everything near Python's objects and the heap, as far as it can be read."
+    libc.sbrk.restype = ctypes.c_void_p
+    heap, reading_end = libc.sbrk(0), os.pipe()
+    os.set_blocking(reading_end[1], False)
+    found = []
+    for begin, end in ((heap - (8 << 20), heap), (id(found) - (8 << 20), id(found) + (8 << 20))):
+        page, before = begin & ~4095, b''
+        while page < end:
+            size = libc.write(reading_end[1], ctypes.c_void_p(page), 4096)
+            here = os.read(reading_end[0], size) if size > 0 else b''
+            found += re.findall(b'[ -~]*quetzal[-]remains[ -~]*', before[-64:] + here)
+            page, before = page + 4096, here
+    return [text.decode() for text in found]
+""",
+        before="""
+def attack(world):
+    print('quetzal-remains printed')
+    open('quetzal-remains of a file', 'w').close()
+    libc.prctl(15, b'quetzal-remains', 0, 0, 0)
+    if os.fork() == 0:
+        with open('quetzal-remains without a name', 'w') as file:
+            file.write('quetzal-remains')
+            os.unlink(file.name)
+            time.sleep(60)
+    time.sleep(0.2)
+    os.unlink('quetzal-remains of a file')
+    return 'quetzal-remains returned'
+""",
+    ),
 ]
 
 LIES = [

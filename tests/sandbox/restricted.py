@@ -7,6 +7,7 @@ import asyncio
 import errno
 import os
 import sys
+from typing import Any
 
 from perdure.sandbox.base import Job, SandboxUnavailable
 from perdure.sandbox.chosen import ChosenSandbox
@@ -22,14 +23,14 @@ def refuse(names: list[str]) -> None:
     ]
     if "unshare" in names:
         rules += [seccomp.Rule("clone", test=NAMESPACES), seccomp.Rule("clone3", errno.ENOSYS)]
-    linux.no_new_privileges()
+    linux.gain_nothing()
     seccomp.install(seccomp.program(rules, os.uname().machine))
 
 
 async def main() -> None:
     opened = ChosenSandbox(SandboxSettings())
     try:
-        found = await opened.choose()
+        found: Any = await opened.choose()
         answer = await opened.run(Job("6 * 7", "org-1"))
         print(
             found.backend.name,

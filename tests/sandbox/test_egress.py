@@ -6,7 +6,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -71,7 +71,7 @@ def names(**known: str) -> Callable[[str, int], Any]:
 @asynccontextmanager
 async def proxied(
     site: Site, network: Network, resolve: Any = None, networks: Any = LOOPBACK, **settings: Any
-) -> AsyncIterator[str]:
+) -> AsyncGenerator[str]:
     settings = {"ports": {80, 443, site.port}, **settings}
     resolve = resolve or names(good_example="127.0.0.1")
     egress = Egress(network, EgressSettings(**settings), networks, resolve)
@@ -331,3 +331,29 @@ async def test_of_what_comes_through_a_broker_only_local_streams_are_answered(si
     writer.close()
     ours.close()
     await egress.close()
+
+
+async def test_calls_side_by_side_bring_their_own_bytes_and_are_told_what_was_refused_meanwhile(
+    site: Site,
+) -> None:
+    settings = EgressSettings(ports=frozenset({site.port}), max_bytes=600_000)
+    egress = Egress(Network(("127.0.0.1",)), settings, LOOPBACK)
+    listener = loopback.listen(0)
+    proxy = proxy_environment(listener.getsockname()[1])["HTTP_PROXY"]
+    egress.listen(listener)
+
+    async def carried() -> int:
+        return len((await get(proxy, f"http://127.0.0.1:{site.port}/large")).content)
+
+    try:
+        with egress.call() as first:
+            await get(proxy, f"http://other.example:{site.port}/")
+            with egress.call() as second:
+                assert [await carried(), await carried()] == [500_000, 500_000]
+                assert (len(first()), len(second())) == (1, 0)
+        with egress.call() as third:
+            assert await carried() == 500_000
+            assert await carried() < 500_000
+            assert not third()
+    finally:
+        await egress.close()

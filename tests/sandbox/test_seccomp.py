@@ -5,7 +5,7 @@ import struct
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perdure.sandbox.guest import seccomp
@@ -38,6 +38,8 @@ def verdict(code: bytes, machine: str, number: int, arguments: Sequence[int] = (
                 place += yes if value & operand else no
             case 0x06:
                 return operand
+            case _:
+                raise AssertionError(kind)
 
 
 def refused(error: int) -> int:
@@ -98,6 +100,7 @@ def test_with_landlock_alone_more_is_refused(machine: str):
 
 
 @MACHINES
+@settings(deadline=None)
 @given(number=st.integers(0, 600))
 def test_calls_of_another_kind_of_processor_are_the_end(machine: str, number: int):
     code = seccomp.program(seccomp.rules(), machine)

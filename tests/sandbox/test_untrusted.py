@@ -1,6 +1,7 @@
 """Zygotes that load code of tenants before any call."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,14 +39,14 @@ def hostile(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 async def test_what_packages_do_while_they_load_is_bounded(hostile: Path):
     """The zygote itself is in a control group where there are any, and holds the descriptors of none."""
     opened = ChosenSandbox(SandboxSettings(mode="bubblewrap"))
-    found = await opened.choose()
+    found: Any = await opened.choose()
     inside = Inside(paths=("/hostile",), mounts=((hostile, "/hostile"),), preload=("hostile",), trusted=False)
     zygote = found.backend.zygote(inside, found.slots)
     try:
         seen = await zygote.run(Job("import hostile\n[hostile.FOUND, hostile.GROUPS]", "org-1"))
         descriptors, groups = seen.value
         assert not [path for path in descriptors if "cgroup" in path or "memory" in path]
-        assert not found.slots.groups.names or "perdure-" in groups
+        assert not found.slots.groups.places or "perdure-" in groups
     finally:
         await zygote.close()
         await opened.close()
@@ -54,7 +55,7 @@ async def test_what_packages_do_while_they_load_is_bounded(hostile: Path):
 @pytest.mark.parametrize("hostile", [ANSWERS_ITSELF], indirect=True)
 async def test_a_package_that_answers_in_the_zygotes_place_is_refused(hostile: Path):
     opened = ChosenSandbox(SandboxSettings(mode="bubblewrap"))
-    found = await opened.choose()
+    found: Any = await opened.choose()
     inside = Inside(paths=("/hostile",), mounts=((hostile, "/hostile"),), preload=("hostile",), trusted=False)
     zygote = found.backend.zygote(inside, found.slots)
     try:

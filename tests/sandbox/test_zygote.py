@@ -26,7 +26,8 @@ async def sandbox(request: pytest.FixtureRequest) -> AsyncIterator[ChosenSandbox
 
 @pytest.fixture
 async def zygote(sandbox: ChosenSandbox) -> Zygote:
-    return (await sandbox.choose()).zygote
+    found: Any = await sandbox.choose()
+    return found.zygote
 
 
 async def call(sandbox: ChosenSandbox, source: str, function: str | None = "f", **rest: Any) -> Outcome:
@@ -193,7 +194,7 @@ async def test_many_at_once_wait_in_line(sandbox: ChosenSandbox):
 async def test_one_that_is_cancelled_dies_at_once(sandbox: ChosenSandbox):
     await call(sandbox, "1", None)
     source = "import time\nwhile True: time.sleep(60)"
-    idle = len(_descendants(os.getpid()))
+    idle = len(_descendants(os.getpid())) + 1  # the child that is made for the next call
     tasks = [asyncio.create_task(call(sandbox, source, None)) for _ in range(12)]
     await asyncio.sleep(0.3)
     for task in tasks:
@@ -204,6 +205,35 @@ async def test_one_that_is_cancelled_dies_at_once(sandbox: ChosenSandbox):
     )
     assert (await asyncio.wait_for(call(sandbox, "3", None), 5)).value == 3
     await _until(lambda: len(_descendants(os.getpid())) <= idle)
+
+
+async def test_each_call_has_the_limits_it_was_given(sandbox: ChosenSandbox):
+    source = "import resource\nresource.getrlimit(resource.RLIMIT_FSIZE)[0]"
+    for most in (1 << 20, 1 << 20, 2 << 20, 1 << 20):
+        assert (await call(sandbox, source, None, limits=Limits(file_bytes=most))).value == most
+
+
+async def test_calls_one_after_the_other_have_a_worker_in_common_while_nothing_of_them_is_left_in_it():
+    sandbox = ChosenSandbox(SandboxSettings(mode="landlock"))
+    try:
+        plain, leaves = "import os\n[os.getpid(), os.getppid()]", "open('left', 'w').close()\n"
+        first, second = [(await call(sandbox, plain, None)).value for _ in range(2)]
+        assert (first[0] != second[0], first[1] == second[1]) == (True, True)
+        left = (await call(sandbox, f"{leaves}{plain}", None)).value
+        assert left[1] == first[1]
+        assert (await call(sandbox, plain, None)).value[1] != first[1]
+    finally:
+        await sandbox.close()
+
+
+@pytest.mark.parametrize("mode", ["bubblewrap", "landlock", "unsafe-local"])
+async def test_nothing_is_left_of_a_sandbox_that_was_closed(mode: Any):
+    before = _descendants(os.getpid())
+    sandbox = ChosenSandbox(SandboxSettings(mode=mode))
+    await asyncio.gather(*(call(sandbox, "1", None) for _ in range(3)))
+    assert _descendants(os.getpid()) > before
+    await sandbox.close()
+    await _until(lambda: _descendants(os.getpid()) <= before)
 
 
 async def test_a_zygote_that_died_is_started_again(sandbox: ChosenSandbox, zygote: Zygote):

@@ -44,7 +44,7 @@ def run(client: Letta, scripted: ScriptedModel, model_name: str) -> Callable[...
     def called(code: str, **fields: Any) -> Any:
         scripted.requests[model_name].clear()
         model = scripted.script(model_name, call(NAME, code=code), say("."))
-        blocks = [{"label": "human", "value": "Ada"}]
+        blocks: Any = [{"label": "human", "value": "Ada"}]
         tools = [NAME, "add", "memory_insert", "conversation_search"]
         agent = client.agents.create(model=model, tools=tools, memory_blocks=blocks, **fields)
         answer = client.agents.messages.create(agent.id, input="go")
@@ -56,7 +56,7 @@ def run(client: Letta, scripted: ScriptedModel, model_name: str) -> Callable[...
     return called
 
 
-def test_a_program_calls_tools_as_functions_and_works_on_what_they_return(run, client):
+def test_a_program_calls_tools_as_functions_and_works_on_what_they_return(run: Any, client: Any):
     answer = run("print('hm')\nsum(add(n) for n in range(3)) + add(1, b=2) + tools['add'](10, 20)")
     assert answer == {"status": "success", "func_return": 39, "stdout": ["hm\n"], "stderr": []}
     answer = run("memory_insert('human', 'Likes tea')\ntype(conversation_search(query='x')).__name__")
@@ -66,7 +66,7 @@ def test_a_program_calls_tools_as_functions_and_works_on_what_they_return(run, c
 
 
 def test_as_many_programs_as_the_sandbox_has_slots_do_not_keep_their_tools_waiting(
-    client, scripted, model_name
+    client: Any, scripted: Any, model_name: Any
 ):
     client.tools.upsert(source_code=ADD)
     code = "import time\ntime.sleep(0.5)\nadd(1)"
@@ -77,9 +77,13 @@ def test_as_many_programs_as_the_sandbox_has_slots_do_not_keep_their_tools_waiti
         )
         for n in range(count)
     ]
+
+    def ask(agent: Any) -> Any:
+        return client.agents.messages.create(agent.id, input="go")
+
     began = time.monotonic()
     with ThreadPoolExecutor(count) as pool:
-        answers = list(pool.map(lambda agent: client.agents.messages.create(agent.id, input="go"), agents))
+        answers = list(pool.map(ask, agents))
     assert time.monotonic() - began < SandboxSettings().wall_seconds / 2
     for answer in answers:
         (found,) = [m for m in answer.messages if m.message_type == "tool_return_message"]
@@ -91,14 +95,15 @@ async def test_where_one_call_runs_at_once_there_is_a_slot_for_what_a_program_ca
     assert [settings.programs, SandboxSettings(concurrency=3).programs] == [1, 1]
     sandbox = ChosenSandbox(settings)
     try:
-        slots = (await sandbox.choose()).slots
+        found: Any = await sandbox.choose()
+        slots = found.slots
         async with asyncio.timeout(5):
-            assert {await slots.take(), await slots.take()} == {0, 1}
+            assert [await slots.places.acquire(), await slots.places.acquire()] == [True, True]
     finally:
         await sandbox.close()
 
 
-def test_what_a_tool_cannot_do_is_an_error_that_a_program_can_catch(run):
+def test_what_a_tool_cannot_do_is_an_error_that_a_program_can_catch(run: Any):
     code = """
 said = []
 for bad in (lambda: add(-1), lambda: add('x'), lambda: add(1, 2, 3), lambda: add(1, a=2)):
@@ -114,7 +119,7 @@ said
     assert said[2:] == ["add takes 2 arguments, not 3", "add was given a twice"]
 
 
-def test_a_program_that_fails_is_told_with_its_line(run):
+def test_a_program_that_fails_is_told_with_its_line(run: Any):
     answer = run("x = 1\nadd(-5)")
     assert answer["status"] == "error"
     assert "line 2" in answer["stderr"][0]
@@ -135,12 +140,12 @@ def test_a_program_that_fails_is_told_with_its_line(run):
         },
     ],
 )
-def test_a_program_is_no_way_around_approvals_and_rules(run, rule):
+def test_a_program_is_no_way_around_approvals_and_rules(run: Any, rule: Any):
     code = "['add' in tools, 'add' in globals(), 'run_code_with_tools' in tools]"
     assert run(code, tool_rules=[rule])["func_return"] == [False, False, False]
 
 
-def test_a_programs_token_opens_nothing_else(run, live: LiveServer):
+def test_a_programs_token_opens_nothing_else(run: Any, live: LiveServer):
     code = """
 import os, urllib.request, urllib.error
 names = [name for name in os.environ if 'PERDURE' in name]
@@ -171,12 +176,12 @@ paths = ('/v1/agents/', '/v1/tools/', '/v1/blocks/')
     assert "Only a program that runs" in later.json()["detail"]
 
 
-def test_nobody_else_calls_tools_that_way(http):
+def test_nobody_else_calls_tools_that_way(http: Any):
     answer = http.post(run_tokens.CALLS, json={"name": "send_message"})
     assert answer.status_code == 403
 
 
-def test_what_a_program_is_calling_ends_with_it(client, scripted, model_name, live):
+def test_what_a_program_is_calling_ends_with_it(client: Any, scripted: Any, model_name: Any, live: Any):
     """The agent is cancelled while its program waits for a tool that waits for another agent."""
     from threading import Event
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from perdure.sandbox import bubblewrap, landlock
+from perdure.sandbox.call import Listen
 from perdure.sandbox.guest import landlock as landlock_guest
 from perdure.sandbox.guest import seccomp
 from perdure.sandbox.inside import Inside
 from perdure.sandbox.settings import SandboxSettings
-from perdure.sandbox.slots import Slots
-from perdure.sandbox.zygote import Listen, Zygote
+from perdure.sandbox.zygote import Slots, Zygote
 
 
 class MakeZygote(Protocol):

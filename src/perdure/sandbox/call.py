@@ -1,18 +1,18 @@
 """One call seen from the server: its descriptors, what is read from them, its end."""
 
 import asyncio
-import json
 import os
 import socket
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from perdure.sandbox.base import Job
 from perdure.sandbox.request import write
 
 CHUNK = 1 << 16
-MAX_TOLD = 1 << 16
+# Is given a socket that listens inside, for a proxy to answer on.
+Listen = Callable[[socket.socket], None]
 # Bytes around the value in its line: what JSON escapes, beside the limit that the inside keeps to.
 MARGIN = 4096
 
@@ -63,98 +63,58 @@ class Sink:
 
 
 class Call:
-    """A call from its sending to the end of its last process."""
+    """A call from its sending to the end of its last process; `over` is called once, at that end.
 
-    def __init__(self, job: Job):
+    `listen` takes the socket that its proxy is to answer on, if it was granted a network.
+    """
+
+    def __init__(self, job: Job, argv: Sequence[str], over: Callable[[], None], listen: Listen):
         loop = asyncio.get_running_loop()
-        self._request = write(job)
-        self.when_listening: Callable[[socket.socket], None] = socket.socket.close
-        self.when_over: Callable[[], None] = lambda: None  # once, when no process of it lives any more
+        self._request = write(job, argv)
         most = job.limits.output_bytes
         self.stdout, self.stderr, self.result = Sink(loop, most), Sink(loop, most), Sink(loop, most + MARGIN)
         self._sinks = (self.stdout, self.stderr, self.result)
-        self._life, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._life.setblocking(False)
-        self._loop = loop
         self._most_files = job.limits.file_bytes
+        self._over = over
+        self.listen = listen
         self.ended: asyncio.Future[Mapping[str, Any]] = loop.create_future()
         self.files: list[tuple[str, bytes]] = []
-        self._over = False
 
-    def send(self, control: socket.socket, message: bytes) -> None:
-        """Give it to a zygote; raises OSError when that is gone. Its descriptors are then the zygote's."""
-        numbers = [
-            self._theirs.fileno(),
-            self.stdout.writing,
-            self.stderr.writing,
-            self._request,
-            self.result.writing,
-        ]
-        socket.send_fds(control, [message], numbers)
+    @property
+    def descriptors(self) -> list[int]:
+        """What goes inside: stdout, stderr, request, result."""
+        return [self.stdout.writing, self.stderr.writing, self._request, self.result.writing]
+
+    def sent(self) -> None:
+        """Its descriptors are a worker's now; read what comes."""
         self._hand_over()
-        self._loop.add_reader(self._life.fileno(), self._told)
         for sink in self._sinks:
             sink.start()
 
     def drop(self) -> None:
-        """Nobody wants it any more: its supervisor sees the end of `life` and kills all of it."""
+        """Nobody wants to read it any more."""
         for sink in self._sinks:
             sink.close()
-        if not self._over:
-            self._life.shutdown(socket.SHUT_WR)
 
-    def close(self) -> None:
-        """It was never sent, or its zygote is dead."""
+    def keep(self, listing: Any, number: int) -> None:
+        """The files that are brought back, in one file in memory."""
+        if not self.ended.done():
+            self.files = _files(number, listing, self._most_files)
+
+    def finish(self, told: Mapping[str, Any]) -> None:
+        """No process of it lives any more; `told` says how it ended, nothing when nobody could say."""
         self._hand_over()
-        self._finish({})
+        for sink in self._sinks:
+            sink.finish()
+        if not self.ended.done():
+            self.ended.set_result(told)
+        self._over()
 
     def _hand_over(self) -> None:
         if self._request >= 0:
-            self._theirs.close()
-            for number in (self._request, *(sink.writing for sink in self._sinks)):
+            for number in self.descriptors:
                 os.close(number)
             self._request = -1
-
-    def _told(self) -> None:
-        """The supervisor's last word, or its end without one; before it, where its proxy is to listen."""
-        try:
-            message, numbers, *_ = socket.recv_fds(self._life, MAX_TOLD, 4)
-        except BlockingIOError:
-            return
-        except OSError:
-            message, numbers = b"", []
-        told = _read(message)
-        if told.get("listening") and numbers:
-            self.when_listening(socket.socket(fileno=numbers[0]))
-            return
-        try:
-            if numbers and not self.ended.done():
-                self.files = _files(numbers[0], told.get("files"), self._most_files)
-        finally:
-            for number in numbers:
-                os.close(number)
-        self._finish(told)
-
-    def _finish(self, told: Mapping[str, Any]) -> None:
-        if self._over:
-            return
-        self._over = True
-        for sink in self._sinks:
-            sink.finish()
-        self._loop.remove_reader(self._life.fileno())
-        self._life.close()
-        if not self.ended.done():
-            self.ended.set_result(told)
-        self.when_over()
-
-
-def _read(message: bytes) -> dict[str, Any]:
-    """What was told, if it is an object; whoever sends garbage has told nothing."""
-    try:
-        told = json.loads(message)
-    except (ValueError, RecursionError):
-        return {}
-    return told if isinstance(told, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def _files(number: int, listing: Any, most: int) -> list[tuple[str, bytes]]:

@@ -5,84 +5,102 @@ import logging
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
 
 V1 = Path("/sys/fs/cgroup")
-# Names as the zygote knows them → files of version 1 and 2.
-_MEMORY_V1 = {"procs_memory": "cgroup.procs", "memory_limit": "memory.limit_in_bytes"}
+# Names as workers know them → files of version 1 and 2.
+_MEMORY_V1 = {
+    "procs_memory": "cgroup.procs",
+    "memory_limit": "memory.limit_in_bytes",
+    "memory_events": "memory.oom_control",
+}
 _PIDS_V1 = {"procs_pids": "cgroup.procs", "processes_limit": "pids.max"}
-_V2 = {"procs": "cgroup.procs", "memory_limit": "memory.max", "processes_limit": "pids.max"}
+_V2 = {
+    "procs": "cgroup.procs",
+    "memory_limit": "memory.max",
+    "processes_limit": "pids.max",
+    "memory_events": "memory.events",
+}
+_READ = "memory_events"
+# Folders that groups are made in, with the files that are opened of each.
+Places = list[tuple[Path, Mapping[str, str]]]
 
 
-@dataclass(slots=True)
-class Groups:
-    """The groups of all slots: what `descriptors` are called, and those of each slot side by side.
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One group in each hierarchy; `files` are open, so that who gets them needs no right of its own."""
 
-    Empty where no group can be made; then supervisors count, which is slower to notice.
-    """
-
-    names: tuple[str, ...] = ()
-    descriptors: tuple[int, ...] = ()
-    folders: tuple[Path, ...] = field(default=())
+    files: Mapping[str, int]
+    folders: tuple[Path, ...]
 
     def enter(self, pid: int, memory_bytes: int, processes: int) -> None:
-        """Put a process that must not hold the descriptors itself into the first slot's groups."""
-        values = {"memory_limit": memory_bytes, "processes_limit": processes}
-        for name, number in zip(self.names, self.descriptors, strict=False):
+        """Put a process into it that must not hold the files itself."""
+        os.write(self.files["memory_limit"], str(memory_bytes).encode())
+        os.write(self.files["processes_limit"], str(processes).encode())
+        for name, number in self.files.items():
             if name.startswith("procs"):
                 os.write(number, str(pid).encode())
-            elif name in values:
-                os.write(number, str(values[name]).encode())
 
     def close(self) -> None:
-        """Remove the groups; what still runs in one keeps it."""
-        for number in self.descriptors:
+        """Remove it; what still runs in it keeps it."""
+        for number in self.files.values():
             os.close(number)
         for folder in self.folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
-        self.descriptors = self.folders = ()
 
 
-def make(count: int) -> Groups:
-    """Groups for so many slots, if this process may make them."""
-    for layout in (_version_1, _version_2):
+class Groups:
+    """Groups made as they are needed, and used again. There are none where this process may not make any."""
+
+    def __init__(self) -> None:
+        self.places = _places()
+        self._token = secrets.token_hex(4)
+        self._all: list[Group] = []
+        self._free: list[Group] = []
+        for folder, _ in self.places:
+            _sweep(folder)
+
+    def take(self) -> Group | None:
+        """One that nothing is in; None where there are none."""
+        if not self._free and self.places:
+            try:
+                self._free.append(self._make())
+            except OSError as error:
+                log.debug("No control groups: %s.", error)
+                self.places = []
+        return self._free.pop() if self._free else None
+
+    def give(self, group: Group) -> None:
+        """Nothing is in it any more, or will not be in a moment."""
+        self._free.append(group)
+
+    def close(self) -> None:
+        """Remove all."""
+        for group in self._all:
+            group.close()
+        self.places, self._all, self._free = [], [], []
+
+    def _make(self) -> Group:
+        files: dict[str, int] = {}
+        folders: list[Path] = []
         try:
-            parts = layout()
-            if parts:
-                return _make(parts, count)
-        except OSError as error:
-            log.debug("No control groups: %s.", error)
-    return Groups()
-
-
-def _make(parts: list[tuple[Path, Mapping[str, str], Mapping[str, str]]], count: int) -> Groups:
-    """A group in each hierarchy for each slot, opened by us, so that a zygote needs no right of its own."""
-    names: tuple[str, ...] = tuple(name for _, writable, readable in parts for name in (*writable, *readable))
-    token = secrets.token_hex(4)
-    descriptors: list[int] = []
-    folders: list[Path] = []
-    try:
-        for parent, _, _ in parts:
-            _sweep(parent)
-        for slot in range(count):
-            for parent, writable, readable in parts:
-                folder = parent / f"perdure-{os.getpid()}-{token}-{slot}"
+            for place, names in self.places:
+                folder = place / f"perdure-{os.getpid()}-{self._token}-{len(self._all)}"
                 folder.mkdir()
                 folders.append(folder)
-                descriptors += [
-                    os.open(folder / file, os.O_WRONLY | os.O_CLOEXEC) for file in writable.values()
-                ]
-                descriptors += [
-                    os.open(folder / file, os.O_RDONLY | os.O_CLOEXEC) for file in readable.values()
-                ]
-    except OSError:
-        Groups(names, tuple(descriptors), tuple(folders)).close()
-        raise
-    return Groups(names, tuple(descriptors), tuple(folders))
+                for name, file in names.items():
+                    mode = os.O_RDONLY if name == _READ else os.O_WRONLY
+                    files[name] = os.open(folder / file, mode | os.O_CLOEXEC)
+        except OSError:
+            Group(files, tuple(folders)).close()
+            raise
+        group = Group(files, tuple(folders))
+        self._all.append(group)
+        return group
 
 
 def _sweep(parent: Path) -> None:
@@ -93,15 +111,24 @@ def _sweep(parent: Path) -> None:
                 folder.rmdir()
 
 
-def _version_1() -> list[tuple[Path, Mapping[str, str], Mapping[str, str]]]:
+def _places() -> Places:
+    for layout in (_version_1, _version_2):
+        try:
+            if places := layout():
+                return places
+        except OSError as error:
+            log.debug("No control groups: %s.", error)
+    return []
+
+
+def _version_1() -> Places:
     own = dict(_own())
     if not {"memory", "pids"} <= own.keys():
         return []
-    memory, pids = V1 / "memory" / own["memory"], V1 / "pids" / own["pids"]
-    return [(memory, _MEMORY_V1, {"memory_events": "memory.oom_control"}), (pids, _PIDS_V1, {})]
+    return [(V1 / "memory" / own["memory"], _MEMORY_V1), (V1 / "pids" / own["pids"], _PIDS_V1)]
 
 
-def _version_2() -> list[tuple[Path, Mapping[str, str], Mapping[str, str]]]:
+def _version_2() -> Places:
     own = dict(_own()).get("")
     if own is None or not (V1 / "cgroup.controllers").exists():
         return []
@@ -109,7 +136,7 @@ def _version_2() -> list[tuple[Path, Mapping[str, str], Mapping[str, str]]]:
     control = parent / "cgroup.subtree_control"
     if not {"memory", "pids"} <= set(control.read_text().split()):
         control.write_text("+memory +pids")
-    return [(parent, _V2, {"memory_events": "memory.events"})]
+    return [(parent, _V2)]
 
 
 def _own() -> Iterator[tuple[str, str]]:

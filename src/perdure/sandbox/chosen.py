@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perdure.kit.errors import PerdureError
-from perdure.sandbox import cgroups
 from perdure.sandbox.backends import Backend, bubblewraps, landlocked, missing, unsafe
 from perdure.sandbox.base import Job, Outcome, Sandbox, SandboxUnavailable
+from perdure.sandbox.cgroups import Groups
 from perdure.sandbox.inside import Inside
 from perdure.sandbox.probe import probe
 from perdure.sandbox.settings import SandboxSettings
-from perdure.sandbox.slots import Slots
 from perdure.sandbox.surroundings import Surroundings
-from perdure.sandbox.zygote import Zygote
+from perdure.sandbox.zygote import Slots, Zygote
 
 if TYPE_CHECKING:
     from perdure.sandbox.equipment import Equipment
@@ -60,7 +59,7 @@ class Found:
     @property
     def memory_held_by(self) -> str:
         """What keeps calls to their memory, in a word."""
-        return "control groups" if self.slots.groups.names else "supervisors"
+        return "control groups" if self.slots.groups.places else "supervisors"
 
     async def run(self, job: Job) -> Outcome:
         """One call."""
@@ -138,8 +137,8 @@ class ChosenSandbox:
     async def _try_here(self, passed_over: list[Tried]) -> Found | None:
         from perdure.sandbox.equipment import Equipment  # noqa: PLC0415 - servers start without it
 
-        groups = await asyncio.to_thread(cgroups.make, self._settings.slots)
-        slots = Slots(self._settings.slots, groups)
+        groups = await asyncio.to_thread(Groups)
+        slots = Slots(asyncio.Semaphore(self._settings.slots), groups)
         for name, make in self._candidates():
             reason = missing(name)
             for backend in [] if reason else make():

@@ -35,10 +35,9 @@ from perdure.sandbox.node.command import (
 )
 from perdure.sandbox.node.runtime import NodeRuntime, find_node
 from perdure.sandbox.settings import SandboxSettings
-from perdure.sandbox.slots import Slots
 from perdure.sandbox.surroundings import Surroundings
 from perdure.sandbox.worlds import World, Worlds
-from perdure.sandbox.zygote import Zygote
+from perdure.sandbox.zygote import Slots, Zygote
 
 NO_NETWORK = (
     "This sandbox grants a network to tools in Python alone; bubblewrap does to all, "
@@ -93,7 +92,7 @@ class Equipment:
         egress = self._egress(job)
         try:
             done = await zygote.run(_with_proxy(job), argv=argv, listen=egress.listen)
-            return _with_refusals(done, egress)
+            return _with_refusals(done, egress.refused())
         finally:
             await egress.close()
 
@@ -104,8 +103,8 @@ class Equipment:
         async with self._worlds.use(f"{key}{grant}", partial(self._packages, job, environments)) as world:
             if world.egress is None:
                 return await self._run(world.zygote, job)
-            world.egress.renew()
-            return _with_refusals(await world.zygote.run(_with_proxy(job)), world.egress)
+            with world.egress.call() as refused:
+                return _with_refusals(await world.zygote.run(_with_proxy(job)), refused())
 
     async def _client_world(self) -> World:
         """A world for tools that call this server back: with its client, which ships with us, in memory."""
@@ -184,11 +183,11 @@ class Equipment:
         return self._environments
 
 
-def _with_refusals(done: Outcome, egress: Egress) -> Outcome:
+def _with_refusals(done: Outcome, refused: Sequence[str]) -> Outcome:
     """The outcome with what its proxy refused, at the end of standard error."""
-    if not egress.refused:
+    if not refused:
         return done
-    lines = "".join(f"network: {words}\n" for words in egress.refused)
+    lines = "".join(f"network: {words}\n" for words in refused)
     return replace(done, stderr=f"{done.stderr}{lines}")
 
 

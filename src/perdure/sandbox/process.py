@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,8 +52,6 @@ class Process:
 def boot(
     command: Command,
     plan: Mapping[str, Any],
-    names: Sequence[str],
-    groups: Sequence[int],
     enter: Callable[[int], None] = lambda _: None,
     seconds: float = BOOT_SECONDS,
 ) -> Process:
@@ -64,7 +62,7 @@ def boot(
     process = _started(command)
     try:
         enter(process.inner)
-        answer = _told_plan(process, {"plan": plan, "group_names": list(names)}, groups, seconds)
+        answer = _told_plan(process, plan, seconds)
     except OSError as error:
         answer = json.dumps({"failed": f"no answer ({error})"}).encode()
     _check(process, answer)
@@ -102,12 +100,12 @@ def _started(command: Command) -> Process:
     return Process(ours, child, inner or child.pid)
 
 
-def _told_plan(process: Process, told: Mapping[str, Any], groups: Sequence[int], seconds: float) -> bytes:
+def _told_plan(process: Process, plan: Mapping[str, Any], seconds: float) -> bytes:
     """What a zygote answers to its plan, when it has loaded all; its network's listener comes before."""
     control = process.control
     control.settimeout(seconds)
-    socket.send_fds(control, [json.dumps(told).encode()], list(groups))
-    if told["plan"].get("network"):  # comes before anything that is not ours has run
+    control.send(json.dumps(plan).encode())
+    if plan.get("network"):  # comes before anything that is not ours has run
         _, numbers, *_ = socket.recv_fds(control, MAX_ANSWER, 1)
         process.listener = socket.socket(fileno=numbers[0]) if numbers else None
     return control.recv(MAX_ANSWER)

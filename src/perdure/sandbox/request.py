@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,9 +12,9 @@ from perdure.kit.errors import InvalidArgument
 from perdure.sandbox.base import Job
 
 
-def write(job: Job) -> int:
+def write(job: Job, argv: Sequence[str]) -> int:
     """A file in memory that holds it; returns its descriptor, read from the beginning."""
-    parts = _parts(job)
+    parts = _parts(job, argv)
     number = os.memfd_create("job")
     with os.fdopen(os.dup(number), "wb") as file:
         file.writelines(parts)
@@ -22,14 +22,15 @@ def write(job: Job) -> int:
     return number
 
 
-def packed(job: Job) -> bytes:
+def packed(job: Job, argv: Sequence[str]) -> bytes:
     """All of it, for a machine that shares no memory with ours."""
-    return b"".join(_parts(job))
+    return b"".join(_parts(job, argv))
 
 
-def _parts(job: Job) -> list[bytes]:
+def _parts(job: Job, argv: Sequence[str]) -> list[bytes]:
     check_files(job.files, job.limits.file_bytes)
     header = {
+        "argv": list(argv),
         "source": job.source,
         "function": job.function,
         "prelude": job.prelude,

@@ -1,33 +1,44 @@
-"""Runs jobs in forks of a zygote: started when first needed, and again when it dies."""
+"""Runs jobs in workers that a zygote forks: started when first needed, and again when it dies."""
 
 import asyncio
-import dataclasses
 import logging
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
 
-from perdure.sandbox import cgroups, process
+from perdure.sandbox import process
 from perdure.sandbox.base import Job, MiB, Outcome, SandboxUnavailable
-from perdure.sandbox.call import Call
+from perdure.sandbox.call import Call, Listen
+from perdure.sandbox.cgroups import Group, Groups
 from perdure.sandbox.outcome import outcome
 from perdure.sandbox.process import Command, Process
-from perdure.sandbox.slots import Slots
+from perdure.sandbox.worker import Worker
 
 log = logging.getLogger(__name__)
 
-# Is given a socket that listens inside, for a proxy to answer on.
-Listen = Callable[[socket.socket], None]
-BUSY_PAUSES = (0.001,) * 1000
 # Of a zygote that loads what is not ours, with all its calls.
 MOST_MEMORY, MOST_PROCESSES = 2048 * MiB, 256
-GRACE = 5.0  # what a supervisor may be late before all of its zygote is given up
+GRACE = 5.0  # what a worker may be late before all of its zygote is given up
+MOST_IDLE = 4  # workers that wait for calls; after a while without any, one
+IDLE_SECONDS = 30.0
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What all zygotes of a server share: places for calls at once, first come first served, and groups."""
+
+    places: asyncio.Semaphore
+    groups: Groups
 
 
 class Zygote:
-    """One warm interpreter. `run` may be called any number of times at once; `slots` bound how many run.
+    """One warm interpreter and its workers. `run` may be called any number of times at once.
 
     command: makes what is to be executed, at each start. plan: what the guest is told (`guest/plan.Plan`).
     listen: takes the socket of a network that all calls share, at each start.
@@ -45,7 +56,11 @@ class Zygote:
         self._slots = slots
         self._listen = listen
         self._process: Process | None = None
-        self._calls: dict[Call, Process | None] = {}
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []  # the last one was the last to work
+        self._expected: Mapping[str, Any] | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        self._is_bounded = False  # the zygote itself is in control groups, with all calls
         self._booting = asyncio.Lock()
         self._ending = set[asyncio.Future[None]]()
         self._closed = False
@@ -67,62 +82,107 @@ class Zygote:
         `{"error": …}` as a line to descriptor 4. With `listen`, it may have internet sockets, in a network
         of its own that has nothing but a loopback, and the proxy is to answer on what `listen` is given.
         """
-        slot = await self._slots.take()
+        await self._slots.places.acquire()
         try:
-            call = Call(job)
+            call = Call(job, argv, self._slots.places.release, listen or socket.socket.close)
         except BaseException:
-            self._slots.give(slot)
+            self._slots.places.release()
             raise
-        call.when_over = lambda: self._over(call, slot)
-        call.when_listening = listen or call.when_listening
-        self._calls[call] = None
+        shape = {"limits": job.limits, "network": listen is not None, "runtime": bool(argv)}
         try:
-            await self._send(call, _message(job, slot, argv, network=listen is not None))
+            worker = await self._begin(call, shape, orjson.dumps({**shape, "keep": job.keep}))
         except BaseException:
-            call.close()
+            call.finish({})
             raise
-        return outcome(job, await self._told(call, job.limits.wall_seconds + GRACE), call)
+        return outcome(job, await self._told(worker, call, job.limits.wall_seconds + GRACE), call)
 
     async def close(self) -> None:
         """Kill it with all calls."""
         self._closed = True
+        if self._resting:
+            self._resting.cancel()
         if self._process:
             self._lost(self._process)
         await asyncio.gather(*self._ending)
 
-    async def _told(self, call: Call, seconds: float) -> Mapping[str, Any]:
-        """What its supervisor says of its end. Whoever stops waiting ends it."""
-        watch = asyncio.get_running_loop().call_later(seconds, self._overdue, call)
+    async def _told(self, worker: Worker, call: Call, seconds: float) -> Mapping[str, Any]:
+        """What is said of its end. Whoever stops waiting ends it."""
+        watch = asyncio.get_running_loop().call_later(seconds, self._overdue, worker, call)
         try:
             return await call.ended
         except BaseException:
-            call.drop()
+            if worker.call is call:
+                worker.drop()
             raise
         finally:
             watch.cancel()
 
-    async def _send(self, call: Call, message: bytes) -> None:
-        """Give it to a living zygote."""
-        for pause in (0.0, 0.0, *BUSY_PAUSES):
-            await asyncio.sleep(pause) if pause else None
+    async def _begin(self, call: Call, shape: Mapping[str, Any], message: bytes) -> Worker:
+        """Give it to a worker that lives: the last that worked, or a new one."""
+        self._expected = shape
+        for _ in range(ATTEMPTS):
             alive = await self._ready()
+            if self._idle:
+                worker = self._idle.pop()
+            else:
+                worker = self._hire(alive, None if self._is_bounded else self._slots.groups.take())
             try:
-                call.send(alive.control, message)
-            except BlockingIOError:
-                continue
+                worker.begin(call, message)
             except OSError:
-                self._lost(alive)
+                worker.close()
                 continue
-            self._calls[call] = alive
-            return
+            return worker
         raise SandboxUnavailable("The sandbox takes no calls.")
+
+    def _hire(self, alive: Process, group: Group | None) -> Worker:
+        """A worker more, which makes a child for a call like the last one before it is called."""
+        life, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        files = group.files if group else dict[str, int]()
+        worker = Worker(life, group, self._freed)
+        self._workers.add(worker)
+        told = orjson.dumps({"expected": self._expected, "groups": list(files)})
+        try:
+            socket.send_fds(alive.control, [told], [theirs.fileno(), *files.values()])
+        except OSError:  # the worker's end will be noticed, as `theirs` is closed
+            self._lost(alive)
+        finally:
+            theirs.close()
+        return worker
+
+    def _freed(self, worker: Worker, *, again: bool, served: bool) -> None:
+        """It waits for calls again, or has ended; one that served has a successor, so that one waits."""
+        alive = self._process
+        if again and alive and len(self._idle) < MOST_IDLE:
+            self._idle.append(worker)
+            if not self._resting:
+                self._resting = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._rest)
+            return
+        if again:
+            worker.close()
+            return
+        self._workers.discard(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        if alive and served and not self._idle:
+            self._idle.append(self._hire(alive, worker.group))
+        elif worker.group:
+            self._slots.groups.give(worker.group)
+
+    def _rest(self) -> None:
+        """End those that nobody wanted for a while, but the last."""
+        self._resting = None
+        for worker in self._idle[:-1]:
+            if worker.since < time.monotonic() - IDLE_SECONDS:
+                worker.close()
+        if len(self._idle) > 1:
+            self._resting = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._rest)
 
     async def _ready(self) -> Process:
         async with self._booting:
             if self._closed:
                 raise SandboxUnavailable("The sandbox is closed.")
             if self._process is None:
-                alive = await asyncio.to_thread(self._boot)
+                alive = await self._boot()
                 loop = asyncio.get_running_loop()
                 loop.add_reader(alive.control.fileno(), self._lost, alive)  # it never says anything again
                 self._process = alive
@@ -130,20 +190,20 @@ class Zygote:
                     self._listen(alive.listener)
             return self._process
 
-    def _boot(self) -> Process:
-        """Start it; blocks. One that loads what is not ours gets no control groups, but is in one itself."""
-        plan, groups = self._plan(), self._slots.groups
-        if not plan.get("filtered"):
-            return process.boot(self._command(), plan, groups.names, groups.descriptors)
-        own = cgroups.make(1)
+    async def _boot(self) -> Process:
+        """Start it. One that loads what is not ours gets no control groups, but is in one itself."""
+        plan = await asyncio.to_thread(self._plan)
+        self._is_bounded = bool(plan.get("filtered"))
+        own = self._slots.groups.take() if self._is_bounded else None
+        if own is None:
+            return await asyncio.to_thread(process.boot, self._command(), plan)
         try:
-            alive = process.boot(
-                self._command(), plan, (), (), lambda pid: own.enter(pid, MOST_MEMORY, MOST_PROCESSES)
-            )
+            enter = partial(own.enter, memory_bytes=MOST_MEMORY, processes=MOST_PROCESSES)
+            alive = await asyncio.to_thread(process.boot, self._command(), plan, enter)
         except BaseException:
-            own.close()
+            self._slots.groups.give(own)
             raise
-        alive.release = own.close
+        alive.release = partial(self._slots.groups.give, own)
         return alive
 
     def _lost(self, dead: Process) -> None:
@@ -154,30 +214,15 @@ class Zygote:
         loop = asyncio.get_running_loop()
         loop.remove_reader(dead.control.fileno())
         dead.control.close()
-        for call in [call for call, where in self._calls.items() if where is dead]:
-            call.close()
+        for worker in list(self._workers):
+            worker.close()
         if not self._closed:
             log.warning("The sandbox's zygote %s ended; the next call starts another.", dead.inner)
         ending = loop.run_in_executor(None, dead.kill)
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
-    def _overdue(self, call: Call) -> None:
-        if alive := self._calls.get(call):
+    def _overdue(self, worker: Worker, call: Call) -> None:
+        if worker.call is call and self._process:
             log.error("A call did not end when its time was over; its zygote is killed.")
-            self._lost(alive)
-
-    def _over(self, call: Call, slot: int) -> None:
-        del self._calls[call]
-        self._slots.give(slot)
-
-
-def _message(job: Job, slot: int, argv: Sequence[str], *, network: bool) -> bytes:
-    told = {
-        "limits": dataclasses.asdict(job.limits),
-        "keep": list(job.keep),
-        "argv": list(argv),
-        "network": network,
-        "slot": slot,
-    }
-    return orjson.dumps(told)
+            self._lost(self._process)

@@ -8,8 +8,10 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import Coroutine, Iterable, Sequence
-from contextlib import suppress
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -70,7 +72,8 @@ class Egress:
         self._left = settings.max_bytes
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = 0
-        self._refused: dict[str, None] = {}
+        self._calls = 0
+        self._refused: deque[tuple[float, str]] = deque(maxlen=MAX_REFUSED)
 
     def listen(self, listener: socket.socket) -> None:
         """Answer on a socket that listens already, until `close`, which closes it, too."""
@@ -78,16 +81,26 @@ class Egress:
         of_pairs = listener.type & KIND == socket.SOCK_SEQPACKET
         self._keep(self._take_pairs(listener) if of_pairs else self._serve(listener))
 
-    @property
-    def refused(self) -> Sequence[str]:
-        """What was refused, in words, once each: not every client shows a proxy's answer."""
-        return tuple(self._refused)
+    def refused(self, since: float = 0.0) -> Sequence[str]:
+        """What was refused since then, in words, once each: not every client shows a proxy's answer."""
+        return tuple(dict.fromkeys(words for when, words in self._refused if when >= since))
 
-    def renew(self) -> None:
-        """Another call begins: with all the bytes it may carry, and no name known."""
-        self._refused.clear()
-        self._left = self._settings.max_bytes
+    @contextmanager
+    def call(self) -> Generator[Callable[[], Sequence[str]]]:
+        """A call that shares this with others, one after the other or side by side.
+
+        It brings the bytes it may carry and takes them along, and knows no name. Yields what tells what was
+        refused since it began.
+        """
+        begun, most = time.monotonic(), self._settings.max_bytes
+        self._left = most + max(0, self._left) if self._calls else most
+        self._calls += 1
         self._known.clear()
+        try:
+            yield lambda: self.refused(begun)
+        finally:
+            self._calls -= 1
+            self._left = min(self._left, self._calls * most)
 
     async def close(self) -> None:
         """End all connections."""
@@ -150,8 +163,7 @@ class Egress:
         try:
             asked, far_reader, far_writer = await self._reach(await self._asked(reader))
         except Refused as refusal:
-            if len(self._refused) < MAX_REFUSED:
-                self._refused[str(refusal)] = None
+            self._refused.append((time.monotonic(), str(refusal)))
             with suppress(OSError):
                 writer.write(refusal.answer())
                 await writer.drain()

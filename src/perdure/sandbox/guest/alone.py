@@ -71,15 +71,13 @@ def _line(given: BinaryIO) -> dict[str, Any]:
 
 
 def _boot(plan: dict[str, Any]) -> socket.socket:
-    """A zygote, ready for its call. Its slot has the machine's own count of lost memory, if there is one."""
+    """A zygote, ready for its call."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     if os.fork() == 0:
         ours.close()
         zygote.main(theirs.detach())
     theirs.close()
-    events = [os.open(path, os.O_RDONLY) for path in _EVENTS if os.access(path, os.R_OK)][:1]
-    names = ["memory_events"] if events else []
-    socket.send_fds(ours, [json.dumps({"plan": plan, "group_names": names}).encode()], events)
+    ours.send(json.dumps(plan).encode())
     said = json.loads(ours.recv(MAX_TOLD) or b"{}")
     if not said.get("ready"):
         raise SystemExit(str(said.get("failed") or "the interpreter ended"))
@@ -109,16 +107,18 @@ class Kept:
 
 
 def answer(control: socket.socket, asked: dict[str, Any], request: bytes) -> bytes:
-    """Make the call and put together what came of it."""
-    most = asked["limits"]["output_bytes"]
+    """Make the call and put together what came of it; its worker knows the machine's count of lost memory."""
+    most = asked["call"]["limits"]["output_bytes"]
     kept = [Kept(most), Kept(most), Kept(most + MARGIN)]
     stdout, stderr, result = kept
     life, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    given = _memory(request)
-    numbers = [theirs.fileno(), stdout.writing, stderr.writing, given, result.writing]
-    socket.send_fds(control, [json.dumps({**asked["call"], "limits": asked["limits"]}).encode()], numbers)
+    events = [os.open(path, os.O_RDONLY) for path in _EVENTS if os.access(path, os.R_OK)][:1]
+    told = {"expected": None, "groups": ["memory_events"] if events else []}
+    socket.send_fds(control, [json.dumps(told).encode()], [theirs.fileno(), *events])
     theirs.close()
-    for number in numbers[1:]:
+    numbers = [stdout.writing, stderr.writing, _memory(request), result.writing]
+    socket.send_fds(life, [json.dumps(asked["call"]).encode()], numbers)
+    for number in numbers:
         os.close(number)
     told, files = _listen(life, kept, attended=asked["attended"])
     for each in kept:
@@ -134,7 +134,7 @@ def answer(control: socket.socket, asked: dict[str, Any], request: bytes) -> byt
 
 
 def _listen(life: socket.socket, kept: list[Kept], *, attended: bool) -> tuple[dict[str, Any], bytes]:
-    """What the call's supervisor says of its end, and the files it brings."""
+    """What the call's worker says of its end, and the files it brings."""
     poll = select.poll()
     readers = {each.reading: each for each in kept}
     for number in readers:

@@ -1,51 +1,37 @@
-"""One job, from a forked process to the end of its code."""
+"""One job, in a process that is confined already: its files, its environment, its code."""
 
 import io
 import json
+import linecache
 import os
-import resource
+import socket
 import sys
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from . import dial, landlock, linux, python, seccomp
-from .plan import Call, Plan
+from . import dial, python
 
 NOTHING, OUT, ERR, REQUEST, RESULT = range(5)
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+REHEARSALS = 8
 
 
-def run(plan: Plan, call: Call, folder: str, started: int) -> None:
-    """Become the job, which never returns. `started` is closed when its own code begins.
-
-    Descriptors are already where the job expects them (`NOTHING` … `RESULT`).
-    """
+def run(channel: socket.socket, broker: int | None) -> NoReturn:
+    """Run what `REQUEST` says; `channel` is closed before its code begins."""
     given = os.fdopen(os.dup(REQUEST), "rb")
     job = json.loads(given.readline())
-    _join(call)
-    if plan.namespaces:
-        linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
-    os.chdir(folder)
-    os.umask(0o022)
-    _limit(call, plan)
     for name, size in job["files"]:
         _write(name, given.read(size))
     given.close()
-    os.lseek(REQUEST, 0, os.SEEK_SET)
-    _confine(plan, call, folder)
-    os.environ.clear()  # noqa: TID251 - the job's own
-    os.environ.update(job["env"])  # noqa: TID251
-    if call.argv:
+    os.environ.update(job["env"])  # noqa: TID251 - the job's own
+    if job["argv"]:
+        os.lseek(REQUEST, 0, os.SEEK_SET)
         for number in (REQUEST, RESULT):
             os.set_inheritable(number, True)
-        os.close(started)
-        os.execve(call.argv[0], list(call.argv), job["env"])
-    for number in call.broker:
-        dial.install(number)
+        os.execve(job["argv"][0], job["argv"], job["env"])
+    if broker is not None:
+        dial.install(broker)
     _streams()
     os.close(REQUEST)
-    os.set_inheritable(RESULT, False)
-    os.close(started)
+    channel.close()
     leader = os.getpid()
     line = python.run(job)
     if os.getpid() == leader:  # a fork of the job's own comes by here, too
@@ -53,64 +39,18 @@ def run(plan: Plan, call: Call, folder: str, started: int) -> None:
     os._exit(0)
 
 
-def _join(call: Call) -> None:
-    """Enter the call's control groups: whoever writes 0 there moves itself."""
-    for number in call.groups:
-        os.write(number, b"0")
-        os.close(number)
-
-
-def _limit(call: Call, plan: Plan) -> None:
-    limits = call.limits
-    fixed = {
-        resource.RLIMIT_CPU: limits.cpu_seconds,
-        resource.RLIMIT_FSIZE: limits.file_bytes,
-        resource.RLIMIT_NOFILE: 256,
-        resource.RLIMIT_CORE: 0,
-        resource.RLIMIT_MEMLOCK: 0,
-        resource.RLIMIT_MSGQUEUE: 0,
-        resource.RLIMIT_NPROC: limits.processes + 1 + plan.other_processes,
+def rehearse() -> None:
+    """Run a job a few times before any fork: what the interpreter learns by it, each of them knows."""
+    job: dict[str, Any] = {
+        "source": "def f(x):\n    return x",
+        "function": "f",
+        "arguments": {"x": {}},
+        "prelude": "x = 1",
     }
-    if not call.argv:  # other runtimes reserve address space that they never use
-        fixed[resource.RLIMIT_AS] = limits.memory_bytes
-    for kind, most in fixed.items():
-        hard = resource.getrlimit(kind)[1]
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
-
-
-def _confine(plan: Plan, call: Call, folder: str) -> None:
-    """Give up everything that can be given up; the order matters, for each step forbids earlier ones."""
-    if plan.unconfined:
-        return
-    linux.drop_capabilities()
-    linux.no_new_privileges()
-    if plan.landlock:
-        landlock.restrict(plan.readable, (*_DEVICES, folder), plan.landlock, tcp=plan.network)
-    leader = 0 if plan.landlock >= landlock.SIGNALS_SINCE else os.getpid()
-    filter_calls(plan, network=plan.network or (call.network and not call.broker), leader=leader)
-
-
-def confine_all(plan: Plan) -> None:
-    """Give up, for the zygote and all its calls, what none of them needs: what it loads is not trusted.
-
-    Each call gives up more. Where namespaces hide everything, files are not restricted here.
-    """
-    linux.drop_capabilities()
-    linux.no_new_privileges()
-    if plan.landlock and not plan.hidden:
-        landlock.restrict((*plan.readable, "/proc"), (*_DEVICES, plan.scratch), plan.landlock)
-    filter_calls(plan, network=plan.network)
-
-
-def filter_calls(plan: Plan, *, network: bool, leader: int = 0) -> None:
-    """Install the filter of system calls. `leader` is the one that may be signalled, where that counts."""
-    internet = (seccomp.AF_INET, seccomp.AF_INET6) if network else ()
-    if plan.landlock:
-        rules = seccomp.rules(sockets=internet, files_by_path=False, signal_only=leader)
-    else:
-        rules = seccomp.rules(sockets=(seccomp.AF_UNIX, *internet))
-    seccomp.install(seccomp.program(rules, os.uname().machine))
+    for _ in range(REHEARSALS):
+        python.run(job | {"output_bytes": 100})
+    del sys.modules[python.MODULE]
+    linecache.clearcache()
 
 
 def _write(name: str, content: bytes) -> None:
@@ -138,8 +78,3 @@ def _send(line: bytes) -> None:
     rest = memoryview(line)
     while rest:
         rest = rest[os.write(RESULT, rest) :]
-
-
-def describe(error: BaseException) -> Mapping[str, Any]:
-    """Why a job could not begin."""
-    return {"failed": f"{type(error).__name__}: {error}"}

@@ -31,7 +31,7 @@ def version() -> int:
 
 
 def restrict(readable: Iterable[str], writable: Iterable[str], abi: int, *, tcp: bool = False) -> None:
-    """Reach no file but these, no process outside, and no TCP unless told; needs `no_new_privileges`."""
+    """Reach no file but these, no process outside, and no TCP unless told; needs `linux.gain_nothing`."""
     handled = _ALL_BY_ABI[max(known for known in _ALL_BY_ABI if known <= abi)]
     rules = _Ruleset(handled, _NETWORK if abi >= 4 and not tcp else 0, _SCOPES if abi >= SIGNALS_SINCE else 0)
     size = 8 if abi < 4 else 16 if abi < SIGNALS_SINCE else 24

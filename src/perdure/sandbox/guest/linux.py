@@ -48,6 +48,24 @@ def unshare(flags: int) -> None:
     check(libc.unshare(flags), "unshare")
 
 
+def setns(descriptor: int, flags: int) -> None:
+    """Into a namespace that is open; a new one for processes is for children only."""
+    check(libc.setns(descriptor, flags), "setns")
+
+
+def isolate() -> None:
+    """Into namespaces of one's own, where a process that had no rights at all may mount."""
+    user, group = os.getuid(), os.getgid()
+    unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET)
+    for name, content in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(content)
+
+
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:
     """Mount a file system, or bind a folder."""
     given = [None if word is None else word.encode() for word in (source, target, kind)]
@@ -62,17 +80,17 @@ def prctl(option: int, *arguments: int) -> int:
     return check(libc.prctl(option, *rest), f"prctl {option}")
 
 
-def drop_capabilities() -> None:
-    """Hold no capability any more, and none that an executed file could give back."""
+def gain_nothing() -> None:
+    """Have no executed file ever give a capability or another right."""
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     for capability in range(64):
         if libc.prctl(PR_CAPBSET_DROP, ctypes.c_ulong(capability), 0, 0, 0) < 0:
             break
+    prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def drop_capabilities() -> None:
+    """Hold no capability any more; after `gain_nothing`."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     none = (ctypes.c_uint32 * 6)()
     syscall(_SYS_CAPSET[os.uname().machine], header, none)
-
-
-def no_new_privileges() -> None:
-    """Gain nothing from executing files, for ever."""
-    prctl(PR_SET_NO_NEW_PRIVS, 1)

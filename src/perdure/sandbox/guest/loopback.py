@@ -30,3 +30,9 @@ def listen(port: int = PORT) -> socket.socket:
     listener = socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
     listener.setblocking(False)
     return listener
+
+
+def hand_over(to: socket.socket, listener: socket.socket) -> None:
+    """Give the server the socket that its proxy is to answer on."""
+    socket.send_fds(to, [b'{"listening": true}'], [listener.fileno()])
+    listener.close()

@@ -1,5 +1,6 @@
 """What a zygote is told: once how it confines, then for each call what it may use."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,16 +50,19 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call: its limits, files to bring back, another runtime to execute, control groups to enter.
-
-    broker: one descriptor, or none, that a job without internet sockets reaches its proxy by.
-    """
+class Shape:
+    """What a child is made for, before it knows its call. runtime: another than our Python is executed."""
 
     limits: Limits
-    keep: tuple[str, ...] = ()
-    argv: tuple[str, ...] = ()
     network: bool = False
-    groups: tuple[int, ...] = ()
-    memory_events: int | None = None
-    broker: tuple[int, ...] = ()
+    runtime: bool = False
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> "Shape":
+        """The shape from JSON."""
+        return cls(Limits(**told["limits"]), told["network"], told["runtime"])
+
+
+def failed(error: BaseException) -> bytes:
+    """Why something could not begin, as it is told to the server."""
+    return json.dumps({"failed": f"{type(error).__name__}: {error}"[:2000]}).encode()

@@ -12,7 +12,7 @@ from .values import text, to_json
 
 TOP_LEVEL_AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 MAX_ERROR = 2000
-PRELUDE = "<prelude>"
+MODULE, PRELUDE = "tool", "<prelude>"
 
 
 def run(job: Mapping[str, Any]) -> bytes:
@@ -32,7 +32,7 @@ def run(job: Mapping[str, Any]) -> bytes:
 
 def _value(job: Mapping[str, Any]) -> Any:
     """The value of the function, or of the script's last expression."""
-    name, function = ("tool", job["function"]) if job["function"] else ("__main__", None)
+    name, function = (MODULE, job["function"]) if job["function"] else ("__main__", None)
     module = types.ModuleType(name)
     sys.modules[name] = module
     module.__file__ = file = _file(job)

@@ -49,8 +49,8 @@ def _become(plan: Mapping[str, Any]) -> NoReturn:
         os.closerange(3, 1 << 16)
         os.umask(0o077)
         _limit(plan)
+        linux.gain_nothing()
         linux.drop_capabilities()
-        linux.no_new_privileges()
         families = (seccomp.AF_UNIX, seccomp.AF_INET, seccomp.AF_INET6)  # of a network with nothing in it
         seccomp.install(seccomp.program(seccomp.rules(sockets=families), os.uname().machine))
         os.chdir(plan["folder"])

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 
 from . import linux
-from .plan import Call, Plan
+from .plan import Plan
 
 WORK = "/work"
 _BASE = "/call"
@@ -13,26 +13,31 @@ _INODES = 8192
 _OF_A_FILE = 8192  # counted beside its content, so that there is an end to their number
 
 
-def make(plan: Plan, call: Call) -> str:
-    """The folder a job begins in, empty, and writable by it alone."""
-    if not plan.namespaces:
-        return tempfile.mkdtemp(prefix="call-", dir=plan.scratch)
-    linux.mount("none", "/", None, linux.MS_REC | linux.MS_PRIVATE)
+def folder(plan: Plan) -> str:
+    """Where a child's job is to begin: empty, and writable by it alone."""
+    return WORK if plan.namespaces else tempfile.mkdtemp(prefix="call-", dir=plan.scratch)
+
+
+def mount(file_bytes: int) -> None:
+    """Have it in memory, with its temporary files: in a mount namespace of this process alone."""
     flags = linux.MS_NOSUID | linux.MS_NODEV
-    linux.mount(
-        "tmpfs", _BASE, "tmpfs", flags, f"size={call.limits.file_bytes},nr_inodes={_INODES},mode=0700"
-    )
+    linux.mount("tmpfs", _BASE, "tmpfs", flags, f"size={file_bytes},nr_inodes={_INODES},mode=0700")
     for name, target in (("work", WORK), ("tmp", "/tmp"), ("shm", "/dev/shm")):
         os.mkdir(f"{_BASE}/{name}", 0o700)
         linux.mount(f"{_BASE}/{name}", target, None, linux.MS_BIND)
     linux.check(linux.libc.umount2(_BASE.encode(), 2), "umount")
-    return WORK
 
 
-def remove(plan: Plan, folder: str) -> None:
-    """Leave nothing of it."""
-    if not plan.namespaces:
+def remove(plan: Plan, folder: str) -> bool:
+    """Leave nothing of it; whether nothing was in it, as far as this process knows."""
+    if plan.namespaces:
+        return True
+    try:
+        os.rmdir(folder)
+    except OSError:
         shutil.rmtree(folder, ignore_errors=True)
+        return False
+    return True
 
 
 def used(folder: str, *, in_memory: bool) -> int:

@@ -9,7 +9,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .linux import PR_SET_DUMPABLE, PR_SET_SECCOMP, libc, prctl
@@ -217,18 +217,26 @@ def program(given: Iterable[Rule], machine: str) -> bytes:
     if machine == "x86_64":
         code += [_op(_GREATER, _X32 - 1, 0, 1), _op(_RETURN, _KILL)]
     code += [_op(_GREATER, NEWEST, 0, 1), _op(_RETURN, _ERRNO | errno.ENOSYS)]
+    given = [rule for rule in given if rule.name in known]
+    for error in dict.fromkeys(rule.error for rule in given if not rule.test):
+        code += _refused([known[rule.name] for rule in given if rule.error == error and not rule.test], error)
     for rule in given:
-        if rule.name in known:
-            body = _body(rule)
+        if rule.test:
+            body = _body(rule.test, _op(_RETURN, _ERRNO | rule.error))
             code += [_op(_EQUAL, known[rule.name], 0, len(body)), *body]
     return b"".join([*code, _op(_RETURN, _ALLOW)])
 
 
-def _body(rule: Rule) -> list[bytes]:
-    """What is done with a call that has this rule's number; always ends in a verdict."""
-    refuse, test = _op(_RETURN, _ERRNO | rule.error), rule.test
-    if test is None:
-        return [refuse]
+def _refused(calls: Sequence[int], error: int) -> Iterator[bytes]:
+    """Calls that are refused whatever their arguments are; all jump to one verdict (250 can)."""
+    last = len(calls) - 1
+    for place, number in enumerate(calls):
+        yield _op(_EQUAL, number, last - place, int(place == last))
+    yield _op(_RETURN, _ERRNO | error)
+
+
+def _body(test: Test, refuse: bytes) -> list[bytes]:
+    """What is done with a call whose arguments matter; always ends in a verdict."""
     hit, miss = (refuse, _op(_RETURN, _ALLOW)) if test.refuse_if else (_op(_RETURN, _ALLOW), refuse)
     body = [_op(_LOAD, _ARGUMENTS + 8 * test.argument)]
     if test.mask:
@@ -249,7 +257,7 @@ class _Program(ctypes.Structure):
 
 
 def install(code: bytes) -> None:
-    """Filter this process and what comes of it from now on; needs `no_new_privileges`."""
+    """Filter this process and what comes of it from now on; needs `linux.gain_nothing`."""
     given = _Program(len(code) // 8, code)
     prctl(PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(given))
 

@@ -1,6 +1,5 @@
 """What is sent to a machine: our guest as one Python program, and the job as what that reads."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -62,10 +61,9 @@ def plan(scratch: str) -> bytes:
 
 def asked(job: Job, argv: Sequence[str], *, attended: bool) -> bytes:
     """The job as the guest reads it. `attended`: whoever sends it stays, and ends it by leaving."""
-    request = packed(job)
+    request = packed(job, argv)
     head: Mapping[str, Any] = {
-        "limits": dataclasses.asdict(job.limits),
-        "call": {"keep": list(job.keep), "argv": list(argv), "network": False, "slot": 0},
+        "call": {"limits": job.limits, "network": False, "runtime": bool(argv), "keep": job.keep},
         "attended": attended,
         "size": len(request),
     }
