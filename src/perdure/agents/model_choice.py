@@ -6,9 +6,11 @@ from typing import Any
 
 from perdure.agents.model_settings import from_legacy, from_llm_config, in_force, merge
 from perdure.agents.schemas.create import CreateAgent
-from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
+from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings
 from perdure.agents.schemas.update import UpdateAgent
+from perdure.embeddings.catalog import check_handle
+from perdure.embeddings.schemas import handle_of as embedding_of
 from perdure.providers.catalog import Models
 from perdure.tenancy.actor import Actor
 
@@ -89,16 +91,9 @@ def handle_of(config: LLMConfig | None) -> str | None:
     return config.handle or f"{config.provider_name or config.model_endpoint_type}/{config.model}"
 
 
-def embedding_handle(config: EmbeddingConfig | None) -> str | None:
-    """The handle that an `embedding_config` object means."""
-    if config is None:
-        return None
-    return config.handle or f"{config.embedding_endpoint_type}/{config.embedding_model}"
-
-
 async def choose_embedding(models: Models, actor: Actor, body: CreateAgent | UpdateAgent) -> str | None:
     """The embedding model asked for, if any; one named by handle must exist."""
     if body.embedding:
-        await models.resolve_embedding(actor, body.embedding)
+        await check_handle(models, actor, body.embedding)
         return body.embedding
-    return embedding_handle(body.embedding_config)
+    return embedding_of(body.embedding_config)

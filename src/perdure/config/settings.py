@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from perdure.chat.settings import MultiagentSettings, SleeptimeSettings, StreamSettings
 from perdure.db.settings import DatabaseSettings
+from perdure.embeddings.settings import EmbeddingSettings
 from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
 from perdure.mcp.settings import McpSettings
@@ -69,6 +70,7 @@ class Settings(BaseModel):
     database: DatabaseSettings = DatabaseSettings()
     models: CatalogSettings = CatalogSettings()
     providers: list[ProviderSettings] = Field(default_factory=list[ProviderSettings])
+    embeddings: EmbeddingSettings = EmbeddingSettings()
     runs: RunSettings = RunSettings()
     streams: StreamSettings = StreamSettings()
     multiagent: MultiagentSettings = MultiagentSettings()

@@ -68,7 +68,7 @@ class Models:
     """All models of all organizations. Long-lived; `start` it once, `close` it at the end.
 
     `providers` have no rows (see `environment`); `static` are the server's own models by provider
-    name, the demo among them, and take any model name.
+    name, the demo among them, and take any model name. `inside` are embedding models of its own.
     """
 
     def __init__(
@@ -79,12 +79,14 @@ class Models:
         settings: CatalogSettings | None = None,
         providers: Iterable[ProviderRow] = (),
         static: Mapping[str, ModelClient] | None = None,
+        inside: Iterable[ModelEntry] = (),
         open_client: OpenClient = vendors.open_client,
         list_models: ListModels = vendors.list_models,
     ):
         self.keyring = keyring
         self.settings = settings or CatalogSettings()
         self.static: Mapping[str, ModelClient] = {"demo": DemoModel(), **(static or {})}
+        self.inside = tuple(inside)
         self._open_client = open_client
         self._list_models = list_models
         self.listings = Listings(db, self._ask, self.forget)
@@ -153,7 +155,8 @@ class Models:
         row = view.rows.get(name)
         listing = self.listings.of(row) if row else Listing()
         if row is None or (is_known(listing) and not await self._served(row, model)):
-            near = ", ".join(nearest(target, self._handles(view, "embedding"))) or "none"
+            known = [*self._handles(view, "embedding"), *(entry.handle for entry in self.inside)]
+            near = ", ".join(nearest(target, known)) or "none"
             raise UnknownEmbedding(f"NOT_FOUND: embedding model {handle} is unknown. Nearest: {near}.")
         listed = self._listed(row, model, "embedding")
         return ResolvedEmbedding(
@@ -299,7 +302,7 @@ class Models:
         if view.entries is None:
             rows = view.rows.values()
             listed = ((row, model) for row in rows for model in self.listings.of(row).models)
-            view.entries = [entry_of(row, model, self.settings) for row, model in listed]
+            view.entries = [*self.inside, *(entry_of(row, model, self.settings) for row, model in listed)]
             view.entries.append(demo_entry())
         return view.entries
 

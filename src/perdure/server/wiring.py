@@ -24,6 +24,10 @@ from perdure.db import Database, connect
 from perdure.db.lock import claim_instance, take_database
 from perdure.db.migrate import check, upgrade
 from perdure.db.notify import Listener
+from perdure.db.search import Corpus
+from perdure.embeddings.catalog import Embeddings
+from perdure.embeddings.indexer import Indexer
+from perdure.embeddings.offline.model import inside
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
@@ -43,6 +47,8 @@ from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
+
+CORPORA: tuple[Corpus, ...] = ()  # all that is kept embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +121,12 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         toolbox.add_correspondence(sender, settings)
         takeover = Takeover(worker, left_open)
+        embeddings = Embeddings(models, settings.embeddings)
+        stack.push_async_callback(embeddings.close)
+        indexer = Indexer(db, embeddings, CORPORA)
         sleeptime = Sleeptime(sender, settings.sleeptime)
-        for part in (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime):
+        parts = (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime, indexer)
+        for part in parts:
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
@@ -130,6 +140,8 @@ class Wiring:
             "keyring": ring,
             "models": models,
             "archives": archives,
+            "embeddings": embeddings,
+            "indexer": indexer,
             "facts": facts,
             "dispatcher": toolbox.dispatcher,
             "custom_tools": toolbox.custom,
@@ -147,7 +159,9 @@ class Wiring:
     def _models(self, db: Database, ring: KeyRing) -> Models:
         settings = self.settings
         found = providers_from(settings.environment, settings.all_providers)
-        return Models(db, ring, settings=settings.models, providers=found, static=self.static)
+        return Models(
+            db, ring, settings=settings.models, providers=found, static=self.static, inside=inside()
+        )
 
     def _authenticator(self, db: Database, ring: KeyRing) -> Authenticator:
         settings = self.settings

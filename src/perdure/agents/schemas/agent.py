@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict
 
 from perdure.agents.groups.schemas import Group
 from perdure.agents.schemas.compaction import CompactionSettings
-from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
+from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import AgentType, Json, MultitaskStrategy, StopReason
+from perdure.embeddings.schemas import EmbeddingConfig
 from perdure.kit.clock import WIRE_TIME
 from perdure.memory.schemas import Block
 from perdure.messages.schemas import ApprovalRequestMessage

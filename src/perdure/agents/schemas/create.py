@@ -3,7 +3,7 @@
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from perdure.agents.schemas.compaction import CompactionSettings
-from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
+from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.messages import FirstMessage
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import (
@@ -17,6 +17,7 @@ from perdure.agents.schemas.types import (
     Text,
     Timezone,
 )
+from perdure.embeddings.schemas import EmbeddingConfig
 from perdure.kit.ids import BlockId, ToolId
 from perdure.memory.schemas import CreateBlock
 from perdure.tools.rules import ToolRule

@@ -1,4 +1,4 @@
-"""`llm_config` and `embedding_config`: the old objects that say which model and how, all in one."""
+"""`llm_config`: the old object that says which model and how, all in one."""
 
 from typing import Any, Literal
 
@@ -44,20 +44,3 @@ class LLMConfig(BaseModel):
     def named(self) -> dict[str, Any]:
         """Only what the client named, as plain values."""
         return storable(self.model_dump(exclude_unset=True, exclude_none=True))
-
-
-class EmbeddingConfig(BaseModel):
-    """Deprecated on the wire; its handle is what counts."""
-
-    model_config = ConfigDict(extra="allow", defer_build=True, protected_namespaces=())
-
-    embedding_endpoint_type: str
-    embedding_model: str
-    embedding_dim: int
-    handle: str | None = None
-    embedding_endpoint: str | None = None
-    embedding_chunk_size: int | None = 300
-    batch_size: int | None = 32
-    azure_endpoint: str | None = None
-    azure_version: str | None = None
-    azure_deployment: str | None = None

@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from perdure.agents.schemas.compaction import CompactionSettings
-from perdure.agents.schemas.llm_config import EmbeddingConfig, LLMConfig
+from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import (
     AgentName,
@@ -18,6 +18,7 @@ from perdure.agents.schemas.types import (
     Text,
     Timezone,
 )
+from perdure.embeddings.schemas import EmbeddingConfig
 from perdure.kit.ids import BlockId, MessageId, ToolId
 from perdure.tools.rules import ToolRule
 

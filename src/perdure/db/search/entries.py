@@ -1,12 +1,12 @@
 """What can be found: entering, embedding and leaving, in the transactions of the items."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, tuple_, update
 
 from perdure.db.prepared import Prepared
 from perdure.db.search.corpus import Corpus
@@ -85,8 +85,10 @@ def respace(conn: Connection, corpus: Corpus, scopes: Sequence[str], space: str 
         conn.execute(update(corpus.entries).where(corpus.entries.c.scope.in_(scopes)).values(embedded=None))
 
 
-def pending(conn: Connection, corpus: Corpus, limit: int) -> list[Pending]:
-    """Entries that wait for a vector, oldest first."""
+def pending(
+    conn: Connection, corpus: Corpus, limit: int, without: Collection[tuple[str, str]] = ()
+) -> list[Pending]:
+    """Entries that wait for a vector, oldest first; leaves out some organizations' spaces."""
     entries = corpus.entries.c
     waiting = (entries.space.is_not(None)) & (
         entries.embedded.is_(None) | (entries.embedded != entries.space)
@@ -98,6 +100,8 @@ def pending(conn: Connection, corpus: Corpus, limit: int) -> list[Pending]:
         .order_by(entries.number)
         .limit(limit)
     )
+    if without:
+        query = query.where(tuple_(entries.organization_id, entries.space).not_in(list(without)))
     return [Pending(*row) for row in conn.execute(query)]
 
 

@@ -8,7 +8,7 @@ loads neither HTTP nor any vendor: the server must start fast, and `warm` can fo
 # ruff: noqa: PLC0415 - the functions are the door to heavy modules
 import asyncio
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib import import_module
 
 from perdure.providers.base import ModelClient
@@ -16,6 +16,7 @@ from perdure.providers.endpoint import Endpoint, ListedModel
 
 HTTP = "perdure.providers.vendors.http"
 LISTING = "perdure.providers.vendors.listing"
+EMBEDDING = "perdure.providers.vendors.embeddings"
 
 
 def open_client(endpoint: Endpoint) -> ModelClient:
@@ -29,6 +30,14 @@ async def list_models(endpoint: Endpoint) -> list[ListedModel]:
     """The models of a provider, with what it tells of their limits. Raises `ModelError`."""
     listing = await asyncio.to_thread(import_module, LISTING)
     return await listing.list_models(endpoint)
+
+
+async def embed(
+    endpoint: Endpoint, model: str, texts: Sequence[str], seconds: float
+) -> list[Sequence[float]]:
+    """The vectors of texts, as a provider gives them. Raises `ModelError`."""
+    embedding = await asyncio.to_thread(import_module, EMBEDDING)
+    return await embedding.embed(endpoint, model, texts, seconds)
 
 
 def warm(types: Iterable[str]) -> None:

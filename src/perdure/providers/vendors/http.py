@@ -165,14 +165,23 @@ async def get_json(endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> 
     return await _json(endpoint, "GET", url, headers, None)
 
 
-async def post_json(endpoint: Endpoint, url: str, headers: Mapping[str, str], body: Any) -> Any:
+async def post_json(
+    endpoint: Endpoint, url: str, headers: Mapping[str, str], body: Any, seconds: float = LIST_SECONDS
+) -> Any:
     """The answer to a small JSON question."""
-    return await _json(endpoint, "POST", url, headers, body)
+    return await _json(endpoint, "POST", url, headers, body, seconds)
 
 
-async def _json(endpoint: Endpoint, method: str, url: str, headers: Mapping[str, str], body: Any) -> Any:
+async def _json(
+    endpoint: Endpoint,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: Any,
+    seconds: float = LIST_SECONDS,
+) -> Any:
     try:
-        response = await pool().request(method, url, headers=dict(headers), json=body, timeout=LIST_SECONDS)
+        response = await pool().request(method, url, headers=dict(headers), json=body, timeout=seconds)
     except (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError) as error:
         raise _unreachable(endpoint, url, error) from error
     if response.status_code != OK:
