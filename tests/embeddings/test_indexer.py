@@ -36,7 +36,7 @@ def notes():
 async def embeddings(database, embedding_server):
     row = base_provider("environment", "mine", "openai", api_key="sk", base_url=embedding_server.url + "/v1")
     models = Models(database, KeyRing([b"k" * 32]), providers=[row], inside=inside())
-    embeddings = Embeddings(models, EmbeddingSettings(query_seconds=0.3, passage_seconds=2, threads=1))
+    embeddings = Embeddings(models, EmbeddingSettings(query_seconds=5, threads=1))
     yield embeddings
     await embeddings.close()
     await models.close()
