@@ -1,4 +1,5 @@
 """Agents search what was said."""
+# pyright: basic
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -39,13 +40,16 @@ async def search(shared_database, actor, agent_id, monkeypatch):
     await db.write(sync_builtins, actor.organization_id, TOOLS)
     rows = {tool.name: tool for tool in await db.read(by_names, actor, [tool.name for tool in TOOLS])}
 
-    async def call(zone: str = "UTC", name: str = "conversation_search", **arguments: Any) -> Any:
+    async def call(
+        zone: str = "UTC", name: str = "conversation_search", whole: bool = False, **arguments: Any
+    ) -> Any:
         ctx = ToolContext(db, actor, agent_id, agent_id, "run-now", "step-1", links, None, zone)  # type: ignore[arg-type]
         asked = ToolCall("c", name, json.dumps(arguments))
         returned = await Dispatcher(TOOLS).call(ctx, rows[name], asked)
         if returned.status == "error":
             return returned.text
-        return [result["content"] for result in json.loads(returned.text)["results"]]
+        results = json.loads(returned.text)["results"]
+        return results if whole else [result["content"] for result in results]
 
     return call
 
@@ -56,14 +60,22 @@ def _early_prompt(monkeypatch):
     monkeypatch.setattr(store, "now", lambda: DAYS[0] - timedelta(days=1))
 
 
-async def test_the_best_match_comes_first_then_the_latest(search):
+async def test_the_best_match_comes_first(search):
     assert await search(query="green tea") == [
-        "100% sure about the green_tea",
         "I like green tea and Äpfel",
+        "100% sure about the green_tea",
         "Noted: TEA",
     ]
-    assert await search(query="tea", limit=1) == ["100% sure about the green_tea"]
+    assert await search(query="tea", limit=1) == ["Noted: TEA"]
     assert await search(query="zebra") == []
+
+
+async def test_a_hit_comes_with_what_was_said_around_it(search):
+    [hit] = await search(query="sure", whole=True)
+    assert (hit["said_before"], hit["said_after"]) == ("assistant: Noted: TEA", "assistant: Aloud: coffee")
+    [last] = await search(query="cost", roles=["tool"], whole=True)
+    assert "said_after" not in last, "what is being said now is no news"
+    assert [each["content"] for each in await search(query="notes", whole=True)] == ["Noted: TEA"]
 
 
 async def test_case_is_no_matter_in_any_script(search):

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from perdure.db import Db
-from perdure.messages.search import search, words_of
+from perdure.db.search import lexemes
+from perdure.messages.search import search
 from perdure.messages.search_schemas import (
     Found,
     MessageSearchRequest,
@@ -18,15 +19,14 @@ from perdure.tenancy.actor import CurrentActor
 router = APIRouter(prefix="/v1", tags=["messages"])
 
 SPOKEN = ("user", "assistant", "system")
-RRF = 60  # the usual constant of reciprocal rank fusion
 
 
 @router.post("/messages/search")
 async def search_all_messages(body: SearchAllMessagesRequest, db: Db, actor: CurrentActor) -> list[Found]:
     """What was said by people and agents, the best matches first."""
     found = await db.read(search, actor, body.wanted(SPOKEN))
-    words = words_of(body.query)
-    return [item for row in found for item in shown(row, words)][: body.limit]
+    words = frozenset(lexemes(body.query))
+    return [item for each in found for item in shown(each.row, words)][: body.limit]
 
 
 @router.post("/agents/messages/search")
@@ -37,10 +37,11 @@ async def search_messages(
     found = await db.read(search, actor, body.wanted(tuple(body.roles or SPOKEN)))
     return [
         MessageSearchResult(
-            embedded_text=searchable(row.parts),
-            message=stored(row),
-            fts_rank=rank,
-            rrf_score=1 / (RRF + rank),
+            embedded_text=searchable(each.row.parts),
+            message=stored(each.row),
+            fts_rank=each.hit.lexical_rank if each.hit else None,
+            vector_rank=each.hit.vector_rank if each.hit else None,
+            rrf_score=each.hit.score if each.hit else 0.0,
         )
-        for rank, row in enumerate(found, 1)
+        for each in found
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field
 
 from perdure.content.parts import Text, calls_of, returns_of
-from perdure.kit.errors import InvalidArgument
+from perdure.db.search import lexemes
 from perdure.messages.render import render
 from perdure.messages.schemas import (
     AssistantMessage,
@@ -29,7 +29,7 @@ class SearchAllMessagesRequest(BaseModel):
 
     query: str
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
-        "hybrid", description="By words in either case; `vector` alone needs embeddings of messages."
+        "hybrid", description="By words and by meaning, by words alone, or by meaning alone."
     )
     agent_id: str | None = None
     conversation_id: str | None = Field(None, description="`default`: outside of any conversation.")
@@ -38,9 +38,7 @@ class SearchAllMessagesRequest(BaseModel):
     end_date: datetime | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
 
     def wanted(self, roles: tuple[str, ...]) -> Search:
-        """The search; `InvalidArgument` for one that cannot be made."""
-        if self.search_mode == "vector":
-            raise InvalidArgument("search_mode: messages are found by their words; use `fts` or `hybrid`.")
+        """The search."""
         return Search(
             query=self.query or "",
             roles=roles,
@@ -49,6 +47,7 @@ class SearchAllMessagesRequest(BaseModel):
             start=_utc(self.start_date),
             end=_utc(self.end_date + timedelta(microseconds=1)) if self.end_date else None,
             limit=self.limit,
+            mode=self.search_mode,
         )
 
 
@@ -124,25 +123,28 @@ class MessageSearchResult(BaseModel):
     rrf_score: float
 
 
-def shown(row: MessageRow, words: list[str]) -> Iterator[Found]:
-    """What a message says, as results: of several pieces those with the words."""
+def shown(row: MessageRow, words: frozenset[str]) -> Iterator[Found]:
+    """What a message says, as results: of several pieces those with the words, if any has."""
     place: dict[str, Any] = {"message_id": row.id, "agent_id": row.agent_id, "created_at": row.created_at}
     place["conversation_id"] = conversation_of(row)
-    for message in render(row, MessageTool()):
+    said = render(row, MessageTool())
+    with_words = [
+        message for message in said if isinstance(message, AssistantMessage) and _has_any(message, words)
+    ]
+    for message in said:
         match message:
             case SystemMessage():
                 yield FoundSystemMessage(**place, content=message.content)
             case UserMessage():
                 yield FoundUserMessage(**place, content=message.content)
-            case AssistantMessage() if _has_any(message, words):
+            case AssistantMessage() if not with_words or message in with_words:
                 yield FoundAssistantMessage(**place, content=message.content)
             case _:
                 pass
 
 
-def _has_any(message: AssistantMessage, words: list[str]) -> bool:
-    text = str(message.content).lower()
-    return not words or any(word in text for word in words)
+def _has_any(message: AssistantMessage, words: frozenset[str]) -> bool:
+    return not words.isdisjoint(lexemes(str(message.content)))
 
 
 def stored(row: MessageRow) -> StoredMessage:

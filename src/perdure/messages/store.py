@@ -15,13 +15,14 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, 
 from perdure.content.codec import from_json, to_json
 from perdure.content.parts import Message, Part, Role, Text, calls_of, returns_of
 from perdure.db.prepared import Prepared
+from perdure.db.search import NewEntry, index
 from perdure.kit.clock import now
 from perdure.kit.errors import InvalidArgument, NotFound
 from perdure.kit.ids import is_id, new_id
 from perdure.kit.paging import Page, paginate
 from perdure.kit.text import storable
 from perdure.messages.spoken import searchable
-from perdure.messages.tables import context_entries, messages, shared_messages, threads
+from perdure.messages.tables import MESSAGES, context_entries, messages, shared_messages, threads
 from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 TICK = timedelta(microseconds=1)
@@ -176,8 +177,14 @@ def append(
     for draft in drafts:
         moment = max(now(), moment + TICK) if moment else now()
         rows.append(_placed(draft, thread, moment))
+    entries: list[NewEntry] = []
     for row in rows:
-        INSERT_MESSAGE.later(conn, _values(row))
+        values = _values(row)
+        INSERT_MESSAGE.later(conn, values)
+        if values["text"] and row.id != thread.prompt_message_id:
+            entries.append(NewEntry(row.id, row.agent_id, values["text"], series=row.thread_id))
+    if entries:
+        index(conn, MESSAGES, thread.organization_id, entries)
     if aside:
         return replace(thread, last_moment=moment), rows
     for position, row in enumerate(rows, thread.last_position + 1):

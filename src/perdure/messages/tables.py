@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, String, Table, Text, text
 
 from perdure.db.schema import Json, id_column, metadata, moment, organization_column
+from perdure.db.search import corpus
 
 threads = Table(
     "threads",
@@ -45,6 +46,9 @@ messages = Table(
         postgresql_where=text("otid IS NOT NULL"),
     ),
 )
+
+# All but compiled prompts; the scope is the agent, the series the thread.
+MESSAGES = corpus(messages, messages.c.text)
 
 # What a fork has of the history it came from: said in another thread, belonging to this one, too.
 shared_messages = Table(

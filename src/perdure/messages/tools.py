@@ -1,18 +1,21 @@
 """Built-in tools over what was said."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Connection
+
 from perdure.kit.clock import now
-from perdure.messages.search import Search, search
+from perdure.messages.search import FoundMessage, Search, Surroundings, search, surroundings
 from perdure.messages.spoken import searchable
 from perdure.messages.store import MessageRow
+from perdure.tenancy.actor import Actor
 from perdure.tools.base import ToolContext, ToolFailed, tool
 
 SAID_EARLIER = 10
+AROUND = 200  # characters shown of what was said before and after
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
@@ -41,13 +44,14 @@ async def conversation_search(
     wanted = Search(
         query=query or "",
         roles=roles or ("assistant", "user"),
+        agent_id=ctx.agent_id,
         thread_id=ctx.thread_id,
         start=first,
         end=last,
         except_run=ctx.run_id,
         limit=max(1, limit),
     )
-    return _told(await ctx.db.read(search, ctx.actor, wanted), ctx)
+    return await _told(wanted, ctx)
 
 
 @tool("letta_voice_sleeptime_core", parallel=True, repeatable=True)
@@ -67,18 +71,27 @@ async def search_memory(
     """
     wanted = Search(
         query=" ".join(convo_keyword_queries or ()),
+        agent_id=ctx.agent_id,
         thread_id=ctx.thread_id,
         start=_ago("start_minutes_ago", start_minutes_ago),
         end=_ago("end_minutes_ago", end_minutes_ago),
         except_run=ctx.run_id,
         limit=SAID_EARLIER,
     )
-    return _told(await ctx.db.read(search, ctx.actor, wanted), ctx)
+    return await _told(wanted, ctx)
 
 
-def _told(found: Sequence[MessageRow], ctx: ToolContext) -> dict[str, Any]:
-    message = f"Found {len(found)} of the latest matching messages." if found else "No message matches."
-    return {"message": message, "results": [_shown(row, ctx) for row in found]}
+async def _told(wanted: Search, ctx: ToolContext) -> dict[str, Any]:
+    found, near = await ctx.db.read(_with_surroundings, ctx.actor, wanted)
+    message = f"Found {len(found)} matching messages." if found else "No message matches."
+    return {"message": message, "results": [_shown(each.row, near, ctx) for each in found]}
+
+
+def _with_surroundings(
+    conn: Connection, actor: Actor, wanted: Search
+) -> tuple[list[FoundMessage], Surroundings]:
+    found = search(conn, actor, wanted)
+    return found, surroundings(conn, actor, wanted, [each.row.id for each in found])
 
 
 def _ago(field: str, minutes: int | None) -> datetime | None:
@@ -101,14 +114,25 @@ def _moment(field: str, value: str | None, zone: ZoneInfo) -> datetime | None:
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def _shown(row: MessageRow, ctx: ToolContext) -> dict[str, Any]:
+def _shown(row: MessageRow, near: Surroundings, ctx: ToolContext) -> dict[str, Any]:
     at = row.created_at.astimezone(ZoneInfo(ctx.timezone))
+    before, after = near.get(row.id, (None, None))
+    around = {"said_before": _excerpt(before), "said_after": _excerpt(after)}
     return {
         "timestamp": at.isoformat(timespec="seconds"),
         "time_ago": ago(now() - row.created_at),
         "role": row.role,
         "content": searchable(row.parts),
+        **{name: text for name, text in around.items() if text},
     }
+
+
+def _excerpt(row: MessageRow | None) -> str:
+    """Enough of a message to know what its neighbour was about."""
+    if row is None:
+        return ""
+    words = " ".join(searchable(row.parts).split())
+    return f"{row.role}: {words[:AROUND]}{'…' if len(words) > AROUND else ''}"
 
 
 def ago(span: timedelta) -> str:

@@ -184,7 +184,7 @@ def _blocks(conn: Connection, actor: Actor, agent: str) -> list[BlockRow]:
 
 def _found(conn: Connection, actor: Actor, agent: str, query: str, limit: int) -> list[MessageRow]:
     agent_id = find_agent(conn, actor, agent, "agent").id
-    found = search(conn, actor, Search(query, SPOKEN, agent_id, limit=limit))
+    found = [each.row for each in search(conn, actor, Search(query, SPOKEN, agent_id, limit=limit))]
     return found if query else found[::-1]
 
 

@@ -4,6 +4,7 @@ from perdure.db.search.corpus import Corpus, corpus
 from perdure.db.search.entries import (
     NewEntry,
     Pending,
+    beside,
     index,
     leave,
     pending,
@@ -12,6 +13,7 @@ from perdure.db.search.entries import (
     spaces,
     store_vectors,
 )
+from perdure.db.search.lexemes import lexemes
 from perdure.db.search.search import search
 from perdure.db.search.wanted import Hit, Mode, Wanted
 
@@ -22,9 +24,11 @@ __all__ = [
     "NewEntry",
     "Pending",
     "Wanted",
+    "beside",
     "corpus",
     "index",
     "leave",
+    "lexemes",
     "pending",
     "reindex",
     "respace",

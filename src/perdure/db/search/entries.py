@@ -148,6 +148,17 @@ def store_vectors(
     conn.execute(_embedded(corpus), [{"of": number, "embedded": space} for number in numbers])
 
 
+def beside(conn: Connection, corpus: Corpus, ids: Sequence[str]) -> dict[str, tuple[str | None, str | None]]:
+    """What stands right before and right after each of these in its series."""
+    own, other = corpus.entries.c, corpus.entries.alias("other").c
+    steps = other.position - own.position
+    query = select(own.id, other.id, steps).where(
+        own.id.in_(ids), other.series == own.series, other.position.in_([own.position - 1, own.position + 1])
+    )
+    found = {(id, step): neighbour for id, neighbour, step in conn.execute(query)} if ids else {}
+    return {id: (found.get((id, -1)), found.get((id, 1))) for id in ids}
+
+
 @lru_cache(1000)
 def mark(scope: str) -> str:
     """The lexeme of a scope or an organization."""

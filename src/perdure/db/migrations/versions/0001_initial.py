@@ -918,6 +918,42 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_conversations_blocks_block_id"), ["block_id"], unique=False)
 
     op.create_table(
+        "messages_entries",
+        sa.Column(
+            "number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("series", sa.String(), nullable=False),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("lexemes", sa.Text(), nullable=False),
+        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("space", sa.String(), nullable=True),
+        sa.Column("embedded", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["id"], ["messages.id"], name=op.f("fk_messages_entries_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_messages_entries")),
+        sa.UniqueConstraint("id", name=op.f("uq_messages_entries_id")),
+        info={"search": "messages_lexemes"},
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("messages_entries", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_messages_entries_organization_id", ["organization_id", "number", "length"], unique=False
+        )
+        batch_op.create_index("ix_messages_entries_scope", ["scope", "number", "length"], unique=False)
+        batch_op.create_index("ix_messages_entries_series", ["series", "position"], unique=False)
+        batch_op.create_index(
+            "ix_messages_entries_waiting",
+            ["number"],
+            unique=False,
+            sqlite_where=sa.text("space IS NOT NULL AND (embedded IS NULL OR embedded <> space)"),
+            postgresql_where=sa.text("space IS NOT NULL AND (embedded IS NULL OR embedded <> space)"),
+        )
+
+    op.create_table(
         "passages_vectors",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
@@ -1014,6 +1050,35 @@ def upgrade() -> None:
             "ix_steps_organization_id_created_at", ["organization_id", "created_at", "id"], unique=False
         )
         batch_op.create_index("ix_steps_run_id_created_at", ["run_id", "created_at", "id"], unique=False)
+
+    op.create_table(
+        "messages_vectors",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("scope", sa.String(), nullable=False),
+        sa.Column("space", sa.String(), nullable=False),
+        sa.Column("sketch", sa.LargeBinary(), nullable=False),
+        sa.Column("vector", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["number"],
+            ["messages_entries.number"],
+            name=op.f("fk_messages_vectors_number"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_messages_vectors")),
+        sa.UniqueConstraint("number", name=op.f("uq_messages_vectors_number")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("messages_vectors", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_messages_vectors_organization_id", ["organization_id", "space", "id"], unique=False
+        )
+        batch_op.create_index(
+            "ix_messages_vectors_scope", ["scope", "space", "id", "number", "sketch"], unique=False
+        )
 
     op.create_table(
         "traces",
