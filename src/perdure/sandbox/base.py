@@ -59,7 +59,8 @@ class Job:
     code of ours in the same language: it runs first, in the same module, under a file name of its own, so
     that lines of tracebacks are the source's. Where it defines `__call__`, in Python, that is given the
     function and its arguments and makes the call. `env` is the whole
-    environment of the code. `files` are put into its working folder; `keep` are the patterns of files to
+    environment of the code. A `nested` job is one that another job waits for, which has a place meanwhile:
+    so they line up apart. `files` are put into its working folder; `keep` are the patterns of files to
     bring back from there.
     """
 
@@ -75,6 +76,7 @@ class Job:
     requirements: Requirements = field(default_factory=Requirements)
     files: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
     keep: Sequence[str] = ()
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEAST_NESTED = 8  # how deep calls may wait for each other, however few places there are
 ADVICE = "docs/sandbox.md tells what to install or to allow."
 UNSAFE = (
     "PERDURE_SANDBOX is unsafe-local: THE CODE OF TOOLS RUNS WITHOUT ANY PROTECTION, as the server's own "
@@ -138,7 +139,8 @@ class ChosenSandbox:
         from perdure.sandbox.equipment import Equipment  # noqa: PLC0415 - servers start without it
 
         groups = await asyncio.to_thread(Groups)
-        slots = Slots(asyncio.Semaphore(self._settings.slots), groups)
+        count = self._settings.slots
+        slots = Slots(asyncio.Semaphore(count), asyncio.Semaphore(max(count, LEAST_NESTED)), groups)
         for name, make in self._candidates():
             reason = missing(name)
             for backend in [] if reason else make():

@@ -31,9 +31,13 @@ ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """What all zygotes of a server share: places for calls at once, first come first served, and groups."""
+    """What all zygotes of a server share: places for calls at once, first come first served, and groups.
+
+    Those that other calls wait for have places of their own, so that no call waits for its own place.
+    """
 
     places: asyncio.Semaphore
+    nested: asyncio.Semaphore
     groups: Groups
 
 
@@ -82,11 +86,12 @@ class Zygote:
         `{"error": …}` as a line to descriptor 4. With `listen`, it may have internet sockets, in a network
         of its own that has nothing but a loopback, and the proxy is to answer on what `listen` is given.
         """
-        await self._slots.places.acquire()
+        places = self._slots.nested if job.nested else self._slots.places
+        await places.acquire()
         try:
-            call = Call(job, argv, self._slots.places.release, listen or socket.socket.close)
+            call = Call(job, argv, places.release, listen or socket.socket.close)
         except BaseException:
-            self._slots.places.release()
+            places.release()
             raise
         shape = {"limits": job.limits, "network": listen is not None, "runtime": bool(argv)}
         try:

@@ -55,6 +55,7 @@ async def run_code(
         limits=await runner.limits_for(ctx),
         files=given,
         keep=("*",),
+        nested=ctx.actor.tool_of is not None,
     )
     return told(await runner.sandbox.run(job), given)
 

@@ -161,7 +161,12 @@ class Egress:
         """One connection of a client, to its end."""
         self._open += 1
         try:
-            asked, far_reader, far_writer = await self._reach(await self._asked(reader))
+            asked = await self._asked(reader)
+            if asked.tunnel and self._marks and asked.to == self._own:  # what is in it must be marked
+                writer.write(ESTABLISHED)
+                await writer.drain()
+                asked = await self._asked(reader, asked.to)
+            asked, far_reader, far_writer = await self._reach(asked)
         except Refused as refusal:
             self._refused.append((time.monotonic(), str(refusal)))
             with suppress(OSError):
@@ -179,12 +184,12 @@ class Egress:
             self._open -= 1
             writer.close()
 
-    async def _asked(self, reader: asyncio.StreamReader) -> Asked:
+    async def _asked(self, reader: asyncio.StreamReader, within: Place | None = None) -> Asked:
         if self._open > self._settings.connections:
             raise Refused(503, f"More than {self._settings.connections} connections at once")
         try:
             async with asyncio.timeout(HEAD_SECONDS):
-                return read_head(await reader.readuntil(b"\r\n\r\n"))
+                return read_head(await reader.readuntil(b"\r\n\r\n"), within)
         except BadRequest as error:
             raise Refused(400, str(error)) from error
         except asyncio.LimitOverrunError as error:
@@ -202,11 +207,11 @@ class Egress:
         own = asked.to == self._own
         if not (own and self._marks) and all(map(_is_public, addresses)):
             return asked
-        if asked.tunnel and own and not self._marks:
+        if asked.tunnel and own:
             return asked  # it is asked by https, which has no other way
         if asked.tunnel:
-            which = "This server" if own else f"Host {asked.to.host} is not a public address: it"
-            raise Refused(403, f"{which} is asked by http, not through a tunnel")
+            words = f"Host {asked.to.host} is not a public address: it is asked by http, not through a tunnel"
+            raise Refused(403, words)
         return replace(asked, head=asked.head.replace(b"\r\n", b"\r\n%b: 1\r\n" % FROM_A_JOB.encode(), 1))
 
     async def _reach(self, asked: Asked) -> tuple[Asked, asyncio.StreamReader, asyncio.StreamWriter]:

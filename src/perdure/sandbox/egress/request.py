@@ -28,14 +28,19 @@ class Asked:
         return not self.head
 
 
-def read_head(head: bytes) -> Asked:
-    """What the head of a request, with its empty line, asks for. Raises `BadRequest`."""
+def read_head(head: bytes, within: Place | None = None) -> Asked:
+    """What the head of a request, with its empty line, asks for. Raises `BadRequest`.
+
+    One that came through a tunnel is `within` the place that the tunnel leads to, and names a path of it.
+    """
     first, *lines = head.removesuffix(b"\r\n\r\n").split(b"\r\n")
     words = first.split(b" ")
     if len(words) != REQUEST_WORDS or not words[2].startswith(b"HTTP/1.") or not _is_token(words[0]):
         raise BadRequest("This is a proxy for HTTP/1.1.")
     method, target, _ = words
     try:
+        if within:
+            return _forward(method, f"http://{within}{target.decode('ascii')}", lines, within)
         if method == b"CONNECT":
             return Asked(place(target.decode("ascii"), "https"))
         return _forward(method, target.decode("ascii"), lines)
@@ -43,8 +48,8 @@ def read_head(head: bytes) -> Asked:
         raise BadRequest(str(error)) from error
 
 
-def _forward(method: bytes, target: str, lines: list[bytes]) -> Asked:
-    """A request with a whole URL: to be said to its host as that expects it."""
+def _forward(method: bytes, target: str, lines: list[bytes], only: Place | None = None) -> Asked:
+    """A request with a whole URL: to be said to its host, perhaps this one only, as that expects it."""
     try:
         url = urlsplit(target)
     except ValueError as error:
@@ -52,6 +57,8 @@ def _forward(method: bytes, target: str, lines: list[bytes]) -> Asked:
     if url.scheme != "http":
         raise BadRequest("A proxy is asked for http://host/path, or with CONNECT host:port.")
     to = place(url.netloc.rpartition("@")[2], "http")
+    if only not in (None, to) or (only and "@" in url.netloc):
+        raise BadRequest("In a tunnel a request names a path.")
     shown = str(to) if to.port != PORTS["http"] else str(to).removesuffix(f":{to.port}")
     path = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
     if not path.startswith("/"):

@@ -84,7 +84,8 @@ class CustomTools:
         job, token = self._with_client(actor, made, source, ctx)
         given = {"agent_state": state, "agent_id": ctx and ctx.agent_id}
         left_out = dict.fromkeys(source.nullable)
-        job = replace(job, arguments={**left_out, **arguments, **{name: given[name] for name in filled}})
+        values = {**left_out, **arguments, **{name: given[name] for name in filled}}
+        job = replace(job, arguments=values, nested=actor.tool_of is not None)
         outcome = await self.sandbox.run(job)
         changed: Mapping[str, str] = {}
         if state is not None and outcome.status == "success":

@@ -74,6 +74,7 @@ class Programs:
                 env=env,
                 limits=limits,
                 network=Network(server=server),
+                nested=ctx.actor.tool_of is not None,
             )
             return await self.runner.sandbox.run(job)
 
