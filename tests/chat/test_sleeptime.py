@@ -132,6 +132,52 @@ def test_a_slow_helper_holds_nobody_up_and_looks_once_at_a_time(make, gate):
     assert [f"user: {word}" in second for word in ("one", "two", "three")] == [False, True, True]
 
 
+def test_what_is_said_while_the_helper_thinks_is_not_lost(make, gate):
+    anew = call("memory_rethink", label="human", new_memory="Tidy.")
+    both = call("memory_rethink", label="human", new_memory="Tidy, and Ada has moved.")
+    pair = make(gate.before(anew), both, FINISHED, every=1)
+    pair.say("one")
+    assert gate.reached.wait(5)
+    pair.client.agents.blocks.update("human", agent_id=pair.agent.id, value="Ada has moved.")
+    gate.opened.set()
+    pair.runs(1)
+    [returned] = [
+        message
+        for message in pair.client.agents.messages.list(pair.helper).items
+        if message.message_type == "tool_return_message" and message.status == "error"
+    ]
+    assert "was changed by somebody else" in returned.tool_return
+    assert "Ada has moved." in returned.tool_return
+    said = pair.client.agents.blocks.retrieve("human", agent_id=pair.agent.id).value
+    assert said == "Tidy, and Ada has moved."
+
+
+def test_a_helper_for_voice_keeps_lines_in_the_archive_of_its_agent(client, scripted, model_name):
+    chunk = {"start_index": 2, "end_index": 2, "context": "Ada plans a trip."}  # behind the greeting
+    agent = client.agents.create(
+        agent_type="voice_convo_agent",
+        model=scripted.script(model_name, call("send_message", message="Oh!")),
+        memory_blocks=[{"label": "human", "value": "Ada"}],
+        enable_sleeptime=True,
+    )
+    [helper] = agent.managed_group.agent_ids
+    helps = scripted.script(
+        f"{model_name}-helper",
+        call("store_memories", chunks=[chunk], request_heartbeat=True),
+        call("rethink_user_memory", new_memory="Ada travels.", request_heartbeat=True),
+        call("finish_rethinking_memory"),
+    )
+    client.agents.update(helper, model=helps)
+    config = {"manager_type": "voice_sleeptime", "sleeptime_agent_frequency": 1}
+    client.patch(f"/v1/groups/{agent.managed_group.id}", body={"manager_config": config}, cast_to=object)
+    client.agents.messages.create(agent.id, input="I go to Kyoto.")
+    until(lambda: client.agents.blocks.retrieve("human", agent_id=agent.id).value == "Ada travels.")
+    kept = [passage.text for passage in client.agents.passages.list(agent.id)]
+    assert len(kept) == 1
+    assert kept[0].startswith("Ada plans a trip.\n")
+    assert kept[0].endswith("user: I go to Kyoto.")
+
+
 def test_a_conversation_counts_and_is_named(make):
     pair = make(FINISHED, every=1)
     talk = pair.client.conversations.create(agent_id=pair.agent.id)

@@ -100,4 +100,5 @@ def tool_context(env: Environment, state: TurnState, run: RunRow, step: StepRow)
         project_id=state.agent.project_id,
         blocks=links,
         facts=env.facts,
+        asked_at=step.created_at,
     )

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from perdure.memory import store
 from perdure.memory.schemas import check_label
 from perdure.memory.store import BlockRow
+from perdure.memory.versions import store as versions
 from perdure.memory.versions.store import Action, Cause
 from perdure.tools.base import ToolContext, ToolFailed
 
@@ -40,9 +41,20 @@ def by(ctx: ToolContext, action: Action = "update") -> Cause:
 
 
 def overwrite(conn: Connection, ctx: ToolContext, label: str, value: str) -> str:
-    """Set a block's value, making the block if the agent has none of this label."""
+    """Set a block's value, making the block if the agent has none of this label.
+
+    Refused where somebody else has changed it since the model was shown it: that would be lost.
+    """
     if label not in blocks_by_label(conn, ctx):
         return add_block(conn, ctx, label, value).value
+    block = writable(conn, ctx, label)
+    if ctx.asked_at and block.updated_at > ctx.asked_at:
+        last = versions.last_row(conn, ctx.actor, block.id)
+        if last is None or last.run_id != ctx.run_id:
+            raise ToolFailed(
+                f"Block {label!r} was changed by somebody else while you were thinking, so nothing was "
+                f"written. It says now:\n{block.value}\nWrite it anew with that in mind."
+            )
     return edit(conn, ctx, label, lambda _: value)
 
 

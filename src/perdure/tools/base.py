@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -48,6 +49,7 @@ class ToolContext:
 
     `run_id`, `step_id` and `message_id`, which asks for the calls, are empty where no run calls it, but a
     request to run a tool. `tool` is its name.
+    What its model was told is from before `asked_at`: what others have changed since it does not know.
     """
 
     db: Database
@@ -61,6 +63,7 @@ class ToolContext:
     timezone: str = "UTC"
     project_id: str | None = None
     tool: str = ""
+    asked_at: datetime | None = None
     message_id: str = ""
 
 

@@ -1,0 +1,1 @@
+"""How clean an agent's memory stays over a long life."""
