@@ -4,6 +4,7 @@ import asyncio
 import logging
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -61,7 +62,7 @@ class Zygote:
         self._listen = listen
         self._process: Process | None = None
         self._workers: set[Worker] = set()
-        self._idle: list[Worker] = []  # the last one was the last to work
+        self._idle = deque[Worker]()  # in turn, so that each has made the child for its next call
         self._expected: Mapping[str, Any] | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._is_bounded = False  # the zygote itself is in control groups, with all calls
@@ -123,24 +124,25 @@ class Zygote:
             watch.cancel()
 
     async def _begin(self, call: Call, shape: Mapping[str, Any], message: bytes) -> Worker:
-        """Give it to a worker that lives: the last that worked, or a new one."""
+        """Give it to a worker that lives, and have another one ready, as long as they are few."""
         self._expected = shape
         for _ in range(ATTEMPTS):
             alive = await self._ready()
-            if self._idle:
-                worker = self._idle.pop()
-            else:
-                worker = self._hire(alive, None if self._is_bounded else self._slots.groups.take())
+            worker = self._idle.popleft() if self._idle else self._hire(alive)
             try:
                 worker.begin(call, message)
             except OSError:
                 worker.close()
                 continue
+            if not self._idle and len(self._workers) < MOST_IDLE:
+                self._wait(self._hire(alive))
             return worker
         raise SandboxUnavailable("The sandbox takes no calls.")
 
-    def _hire(self, alive: Process, group: Group | None) -> Worker:
+    def _hire(self, alive: Process, group: Group | None = None) -> Worker:
         """A worker more, which makes a child for a call like the last one before it is called."""
+        if group is None and not self._is_bounded:
+            group = self._slots.groups.take()
         life, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         files = group.files if group else dict[str, int]()
         worker = Worker(life, group, self._freed)
@@ -158,9 +160,7 @@ class Zygote:
         """It waits for calls again, or has ended; one that served has a successor, so that one waits."""
         alive = self._process
         if again and alive and len(self._idle) < MOST_IDLE:
-            self._idle.append(worker)
-            if not self._resting:
-                self._resting = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._rest)
+            self._wait(worker)
             return
         if again:
             worker.close()
@@ -169,16 +169,21 @@ class Zygote:
         if worker in self._idle:
             self._idle.remove(worker)
         if alive and served and not self._idle:
-            self._idle.append(self._hire(alive, worker.group))
+            self._wait(self._hire(alive, worker.group))
         elif worker.group:
             self._slots.groups.give(worker.group)
 
+    def _wait(self, worker: Worker) -> None:
+        if worker in self._workers:
+            self._idle.append(worker)
+        if len(self._idle) > 1 and not self._resting:
+            self._resting = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._rest)
+
     def _rest(self) -> None:
-        """End those that nobody wanted for a while, but the last."""
+        """End those that nobody wanted for a while, but one."""
         self._resting = None
-        for worker in self._idle[:-1]:
-            if worker.since < time.monotonic() - IDLE_SECONDS:
-                worker.close()
+        while len(self._idle) > 1 and self._idle[0].since < time.monotonic() - IDLE_SECONDS:
+            self._idle[0].close()
         if len(self._idle) > 1:
             self._resting = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._rest)
 

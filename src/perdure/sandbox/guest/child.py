@@ -14,7 +14,7 @@ from .plan import Plan, Shape, failed
 
 FIRST_FREE = job.RESULT + 1  # below are the places of a call's own descriptors, which are empty
 FAILED = 70  # the status of one whose job could not begin
-_CHANNEL, _BROKER = FIRST_FREE, FIRST_FREE + 1
+_LAST = 1 << 16
 _MAX_SAID = 4096
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -63,12 +63,13 @@ def become(plan: Plan, shape: Shape, folder: str, channel: socket.socket, life: 
         os.setsid()
         _be_the_first_to_go()
         broker = _network(plan, shape, life)
-        channel = _alone(channel, broker)
+        _alone(channel.fileno(), *broker)
         if plan.namespaces:
             _mount(shape)
         os.chdir(folder)
         os.umask(0o022)
         _show(plan, channel)
+        job.prepare(*broker)
         confine.limit(plan, shape)
         confine.confine(plan, folder, network=shape.network and not broker)
         _, numbers, *_ = socket.recv_fds(channel, 1, job.RESULT)
@@ -77,7 +78,7 @@ def become(plan: Plan, shape: Shape, folder: str, channel: socket.socket, life: 
         for place, number in enumerate(numbers, job.OUT):
             os.dup2(number, place, inheritable=place <= job.ERR)
             os.close(number)
-        job.run(channel, _BROKER if broker else None)
+        job.run(channel)
     except BaseException as error:  # noqa: BLE001 - told to the worker
         if channel.fileno() >= 0:
             channel.send(failed(error))
@@ -109,13 +110,12 @@ def _network(plan: Plan, shape: Shape, life: socket.socket) -> tuple[int, ...]:
     return ()
 
 
-def _alone(channel: socket.socket, broker: tuple[int, ...]) -> socket.socket:
-    """No descriptors but the channel, perhaps the broker, and nothing in the places of the call's."""
-    places = (channel.fileno(), *broker)
-    for place, number in enumerate(places, _CHANNEL):
-        os.dup2(number, place, inheritable=False)
-    os.closerange(_CHANNEL + len(places), 1 << 16)
-    return socket.socket(fileno=_CHANNEL)
+def _alone(*kept: int) -> None:
+    """No descriptors but these; nothing is in the places of the call's (`FIRST_FREE`)."""
+    begin = FIRST_FREE
+    for number in (*sorted(kept), _LAST):
+        os.closerange(begin, number)
+        begin = number + 1
 
 
 def _mount(shape: Shape) -> None:

@@ -53,11 +53,11 @@ def confine_zygote(plan: Plan) -> None:
     linux.drop_capabilities()
     if plan.landlock and not plan.hidden:
         landlock.restrict((*plan.readable, "/proc"), (*_DEVICES, plan.scratch), plan.landlock)
-    seccomp.install(program(bool(plan.landlock), plan.network))
+    seccomp.install(program(bool(plan.landlock), plan.network, 0))
 
 
 @cache
-def program(landlocked: bool, network: bool, leader: int = 0) -> bytes:
+def program(landlocked: bool, network: bool, leader: int) -> bytes:
     """The filter of system calls. `leader` is the one process that may be signalled, where that counts."""
     internet = (seccomp.AF_INET, seccomp.AF_INET6) if network else ()
     if landlocked:

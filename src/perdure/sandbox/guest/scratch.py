@@ -25,7 +25,7 @@ def mount(file_bytes: int) -> None:
     for name, target in (("work", WORK), ("tmp", "/tmp"), ("shm", "/dev/shm")):
         os.mkdir(f"{_BASE}/{name}", 0o700)
         linux.mount(f"{_BASE}/{name}", target, None, linux.MS_BIND)
-    linux.check(linux.libc.umount2(_BASE.encode(), 2), "umount")
+    linux.unmount(_BASE)
 
 
 def remove(plan: Plan, folder: str) -> bool:

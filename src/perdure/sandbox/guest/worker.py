@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NoReturn
 
-from . import collect, linux, scratch
+from . import collect, job, linux, scratch
 from .child import FAILED, Child, become
 from .plan import Limits, Plan, Shape, failed
 from .tree import Tree
@@ -74,6 +74,15 @@ class Worker:
             linux.prctl(linux.PR_SET_CHILD_SUBREAPER, 1)
         if not self._plan.unconfined:
             linux.gain_nothing()
+        self._hold_places()
+
+    def _hold_places(self) -> None:
+        """Something that is like the outputs of a call, for streams that are made before they are there."""
+        reading, writing = os.pipe()
+        for place in (job.OUT, job.ERR):
+            os.dup2(writing, place)
+        os.close(reading)
+        os.close(writing)
 
     def _next(self) -> tuple[dict[str, Any], list[int]] | None:
         message, numbers, *_ = socket.recv_fds(self._life, MAX_MESSAGE, OF_A_CALL)

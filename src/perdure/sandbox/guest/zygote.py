@@ -54,7 +54,7 @@ def _boot(control: socket.socket) -> Plan:
     if plan.filtered:
         confine.confine_zygote(plan)
     for network in (False, True):
-        confine.program(bool(plan.landlock), network)  # once, for all forks
+        confine.program(bool(plan.landlock), network, 0)  # once, for all forks
     for name in plan.preload:
         try:
             importlib.import_module(name)
