@@ -1,6 +1,6 @@
 """What tools of tenants may learn of the agent that calls them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from perdure.agents.isolated import blocks_in
 from perdure.agents.parts import AgentParts, parts_of
-from perdure.agents.secrets import opened, sealed_secrets
+from perdure.agents.secrets import SealedSecret, opened, sealed_secrets
 from perdure.agents.state import states_of
 from perdure.db import Database
 from perdure.providers.catalog import Models
@@ -26,7 +26,14 @@ class Facts:
 
     async def secrets(self, actor: Actor, agent_id: str) -> Mapping[str, str]:
         """The agent's secrets, in clear."""
-        sealed = await self.db.read(sealed_secrets, actor, agent_id)
+        return self.opened(actor, await self.db.read(sealed_secrets, actor, agent_id))
+
+    def sealed(self, conn: Connection, actor: Actor, agent_id: str) -> Sequence[SealedSecret]:
+        """The secrets as they are stored, for a unit of work that reads more."""
+        return sealed_secrets(conn, actor, agent_id)
+
+    def opened(self, actor: Actor, sealed: Sequence[SealedSecret]) -> Mapping[str, str]:
+        """Stored secrets in clear."""
         return {secret.key: opened(self.ring, actor, secret) for secret in sealed}
 
     async def state(self, actor: Actor, agent_id: str, thread_id: str | None = None) -> Mapping[str, Any]:

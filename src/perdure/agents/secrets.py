@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from perdure.agents.tables import agents_secrets
+from perdure.db.prepared import Prepared
 from perdure.db.rows import fields_of
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
-from perdure.tenancy.actor import Actor, is_owned
+from perdure.tenancy.actor import Actor
 from perdure.tenancy.keyring import KeyRing
 
 TABLE = agents_secrets.name
@@ -47,11 +48,18 @@ def seal(ring: KeyRing, actor: Actor, secrets: Mapping[str, str]) -> list[Sealed
     return sealed
 
 
+SEALED = Prepared(
+    select(*(agents_secrets.c[name] for name in fields_of(SealedSecret))).where(
+        agents_secrets.c.agent_id == bindparam("agent_id"),
+        agents_secrets.c.organization_id == bindparam("organization_id"),
+    )
+)
+
+
 def sealed_secrets(conn: Connection, actor: Actor, agent_id: str) -> list[SealedSecret]:
     """An agent's secrets as they are stored; none where the agent is not the organization's."""
-    columns = [agents_secrets.c[name] for name in fields_of(SealedSecret)]
-    query = select(*columns).where(agents_secrets.c.agent_id == agent_id, is_owned(agents_secrets, actor))
-    return [SealedSecret(*row) for row in conn.execute(query)]
+    of = {"agent_id": agent_id, "organization_id": actor.organization_id}
+    return [SealedSecret(*row) for row in SEALED.all(conn, of)]
 
 
 def opened(ring: KeyRing, actor: Actor, secret: SealedSecret) -> str:

@@ -38,6 +38,14 @@ class AgentFacts(Protocol):
         """Its secrets, in clear: for the tools' environment, never for a model, a log or a client."""
         ...
 
+    def sealed(self, conn: Connection, actor: Actor, agent_id: str) -> Sequence[Any]:
+        """The secrets as they are stored, for a unit of work that reads more; for `opened`."""
+        ...
+
+    def opened(self, actor: Actor, sealed: Sequence[Any]) -> Mapping[str, str]:
+        """Stored secrets in clear."""
+        ...
+
     async def state(self, actor: Actor, agent_id: str, thread_id: str | None = None) -> Mapping[str, Any]:
         """The agent as clients see it, as JSON; with the blocks that it has in the thread."""
         ...

@@ -1,7 +1,6 @@
 """Runs the tools that users write, in the sandbox."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -68,9 +67,9 @@ class CustomTools:
         source = await aside(code.source, read_source, code.source, code.name, code.language)
         filled = source.injected - (code.parameters - {"agent_state"})
         told = ctx if "agent_state" in filled else None
-        shared, secrets, state = await asyncio.gather(
-            self.db.read(sandboxed, actor, self._type), _secrets(ctx), _state(told)
-        )
+        shared, sealed = await self.db.read(_variables, actor, self._type, ctx)
+        state = await _state(told)
+        secrets = ctx.facts.opened(ctx.actor, sealed) if ctx else dict[str, str]()
         own = layered([self._opened(actor, shared), secrets, variables or {}])
         made = job_of(
             code,
@@ -137,8 +136,11 @@ class CustomTools:
         return result
 
 
-async def _secrets(ctx: ToolContext | None) -> Mapping[str, str]:
-    return await ctx.facts.secrets(ctx.actor, ctx.agent_id) if ctx else {}
+def _variables(
+    conn: Connection, actor: Actor, type: str, ctx: ToolContext | None
+) -> tuple[Sandboxed, Sequence[Any]]:
+    """What is stored for all tools of the organization, and the secrets of the agent."""
+    return sandboxed(conn, actor, type), ctx.facts.sealed(conn, ctx.actor, ctx.agent_id) if ctx else ()
 
 
 async def _state(ctx: ToolContext | None) -> Mapping[str, Any] | None:

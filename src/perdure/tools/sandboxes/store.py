@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 from sqlalchemy.exc import IntegrityError
 
 from perdure.db.insert import insert_new
+from perdure.db.prepared import Prepared
 from perdure.kit.clock import now
 from perdure.kit.errors import Conflict, NotFound
 from perdure.kit.ids import new_id
@@ -73,7 +74,7 @@ class VariableNotFound(NotFound):
         super().__init__(f"There is no variable {variable_id} of a sandbox configuration.")
 
 
-SANDBOXED = (
+SANDBOXED = Prepared(
     select(
         sandbox_configs.c.config, sandbox_variables.c.id, sandbox_variables.c.key, sandbox_variables.c.value
     )
@@ -87,10 +88,10 @@ SANDBOXED = (
 
 def sandboxed(conn: Connection, actor: Actor, type: str) -> Sandboxed:
     """What all tools of the organization have in sandboxes of a type."""
-    rows = conn.execute(SANDBOXED, {"organization_id": actor.organization_id, "type": type}).all()
+    rows = SANDBOXED.all(conn, {"organization_id": actor.organization_id, "type": type})
     if not rows:
         return Sandboxed()
-    return Sandboxed(rows[0].config, [(row.id, row.key, row.value) for row in rows if row.id])
+    return Sandboxed(rows[0][0], [(id, key, value) for _, id, key, value in rows if id])
 
 
 def get(conn: Connection, actor: Actor, config_id: str) -> ConfigRow:
