@@ -4,39 +4,28 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from perdure.mcp.schemas import Name, Text, Url
+from perdure.mcp.schemas import Address, Command, Name, Url
 
 
-class StdioServerConfig(BaseModel):
+class StdioServerConfig(Command):
     """A server that is a command."""
 
     server_name: Name
     type: Literal["stdio"] = "stdio"
-    command: Text
-    args: list[str]
-    env: dict[str, str] | None = None
 
 
-class SSEServerConfig(BaseModel):
+class SSEServerConfig(Address):
     """A server that answers over server-sent events."""
 
     server_name: Name
     type: Literal["sse"] = "sse"
-    server_url: Url
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
 
-class StreamableHTTPServerConfig(BaseModel):
+class StreamableHTTPServerConfig(Address):
     """A server that answers over streamable HTTP."""
 
     server_name: Name
     type: Literal["streamable_http"] = "streamable_http"
-    server_url: Url
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
 
 class ServerConfigUpdate(BaseModel):

@@ -17,33 +17,39 @@ Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 
 
-class StdioConfig(BaseModel):
-    """A server that is a command; it is spoken to through its standard input and output."""
+class Command(BaseModel):
+    """A command, which is spoken to through its standard input and output."""
 
-    mcp_server_type: Literal["stdio"] = "stdio"
     command: Text
     args: list[str]
     env: dict[str, str] | None = None
 
 
-class SSEConfig(BaseModel):
+class Address(BaseModel):
+    """An address, and what is shown there."""
+
+    server_url: Url
+    auth_header: str | None = None
+    auth_token: str | None = None
+    custom_headers: dict[str, str] | None = None
+
+
+class StdioConfig(Command):
+    """A server that is a command."""
+
+    mcp_server_type: Literal["stdio"] = "stdio"
+
+
+class SSEConfig(Address):
     """A server that answers over server-sent events."""
 
     mcp_server_type: Literal["sse"] = "sse"
-    server_url: Url
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
 
-class StreamableHTTPConfig(BaseModel):
+class StreamableHTTPConfig(Address):
     """A server that answers over streamable HTTP."""
 
     mcp_server_type: Literal["streamable_http"] = "streamable_http"
-    server_url: Url
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
 
 class UpdateStdioConfig(BaseModel):
@@ -116,42 +122,19 @@ class _Server(BaseModel):
     health: Health
 
 
-class StdioServer(_Server):
+class StdioServer(_Server, StdioConfig):
     """A server that is a command, as clients see it."""
 
-    mcp_server_type: Literal["stdio"] = "stdio"
-    command: str
-    args: list[str]
-    env: dict[str, str] | None = None
 
-
-class SSEServer(_Server):
+class SSEServer(_Server, SSEConfig):
     """A server behind an address, as clients see it."""
 
-    mcp_server_type: Literal["sse"] = "sse"
-    server_url: str
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
-
-class StreamableHTTPServer(_Server):
+class StreamableHTTPServer(_Server, StreamableHTTPConfig):
     """A server behind an address, as clients see it."""
-
-    mcp_server_type: Literal["streamable_http"] = "streamable_http"
-    server_url: str
-    auth_header: str | None = None
-    auth_token: str | None = None
-    custom_headers: dict[str, str] | None = None
 
 
 Server = StdioServer | SSEServer | StreamableHTTPServer
-
-
-class Login(BaseModel):
-    """What a page says to the person who comes back from a login."""
-
-    detail: str
 
 
 def shown(value: str | None) -> str | None:
