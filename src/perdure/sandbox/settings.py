@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from perdure.sandbox.base import Limits, MiB
 
-Mode = Literal["auto", "bubblewrap", "landlock", "docker", "unsafe-local", "off"]
+Mode = Literal["auto", "bubblewrap", "landlock", "docker", "e2b", "unsafe-local", "off"]
 
 
 def _split(value: Any) -> Any:
@@ -73,6 +73,22 @@ class DockerSettings(BaseModel):
     )
 
 
+class E2bSettings(BaseModel):
+    """Virtual machines of e2b as sandboxes: each call in one of its own. Needs the extra `e2b`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="The account's key. With it, `auto` tries e2b last; with `e2b` as the mode, "
+        "`E2B_API_KEY` does, too.",
+    )
+    template: str | None = Field(
+        default=None, description="The template of the machines, if not e2b's own; it must have `python3`."
+    )
+    domain: str | None = Field(default=None, description="Where e2b is, if it is your own installation.")
+
+
 class SandboxSettings(BaseModel):
     """Where the code of tools and of `run_code` runs, and what it may use."""
 
@@ -80,8 +96,8 @@ class SandboxSettings(BaseModel):
 
     mode: Mode = Field(
         default="auto",
-        description="`auto` takes the first that holds here: `bubblewrap`, `landlock`, and `docker` "
-        "where an image is set. `off` runs no code. "
+        description="`auto` takes the first that holds here: `bubblewrap`, `landlock`, and where they are "
+        "configured `docker` and `e2b`. `off` runs no code. "
         "`unsafe-local` runs it without any protection, as the server's own user.",
     )
     concurrency: int = Field(
@@ -99,6 +115,7 @@ class SandboxSettings(BaseModel):
     egress: EgressSettings = EgressSettings()
     environments: EnvironmentSettings = EnvironmentSettings()
     docker: DockerSettings = DockerSettings()
+    e2b: E2bSettings = E2bSettings()
     wall_seconds: float = Field(default=30.0, gt=0, description="How long a call may take.")
     cpu_seconds: int = Field(default=10, ge=1, description="How much processor time a call may take.")
     memory_mb: int = Field(
