@@ -48,8 +48,6 @@ MISSING = {
         "body",
         "compaction_settings",
     ): "compiling a prompt compacts nothing",
-    ("*/v1/archives*", "answer", "embedding_config"): "embeddings are on their way",
-    ("POST /v1/archives", "body", "embedding embedding_config"): "embeddings are on their way",
     ("POST /v1/agents/{}/messages/stream", "answer", "*"): "we declare it as the event stream it is",
     (
         "POST /v1/chat/completions",
@@ -114,6 +112,7 @@ ADDED = {
         "deduplicate embedding provenance",
     ): "what is not stored twice, the model by its handle, and where an agent wrote a passage",
     ("*/v1/archives*", "body", "deduplicate metadata"): "what is not stored twice; metadata can be set",
+    ("PATCH /v1/archives/{}", "body", "embedding embedding_config"): "another model, all embedded anew",
     ("PATCH /v1/agents/{}/archives/attach/{}", "query", "first"): "an agent has several, and writes to one",
     ("*/v1/agents/{}/archival-memory*", "answer", "provenance"): "where an agent wrote it",
     ("POST /v1/agents/{}/archival-memory", "body", "metadata"): "as in archives",

@@ -56,6 +56,11 @@ def detach(conn: Connection, actor: Actor, agent_id: str, archive_id: str) -> No
         raise NotFound(f"Archive {archive_id} is not attached to agent {agent_id}.")
 
 
+def embedding_of(conn: Connection, actor: Actor, agent_id: str) -> str | None:
+    """The embedding model that the agent names, if any."""
+    return store.get(conn, actor, agent_id).embedding
+
+
 def open_archive(conn: Connection, actor: Actor, agent_id: str, values: Mapping[str, Any]) -> ArchiveRow:
     """The archive that the agent writes to: its first, else a new one of its name with these columns."""
     agent = store.get(conn, actor, agent_id, to_change=True)

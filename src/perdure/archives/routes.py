@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from perdure.archives import store
-from perdure.archives.archives import CurrentArchives
+from perdure.archives.archives import Archives, CurrentArchives
 from perdure.archives.contents import change_passage, list_passages, passage_in, remove_passage
 from perdure.archives.schemas import (
     Archive,
@@ -19,17 +19,21 @@ from perdure.archives.schemas import (
     UpdatePassage,
     wire_archive,
 )
-from perdure.archives.store import ArchiveFilter
+from perdure.archives.store import ArchiveFilter, ArchiveRow
 from perdure.archives.transfer import Import, exported
 from perdure.db import Db
+from perdure.embeddings.base import NONE
+from perdure.embeddings.schemas import EmbeddingConfig
 from perdure.kit.ids import AgentId, ArchiveId, PassageId
 from perdure.kit.paging import Page, page_query
 from perdure.passages.schemas import Passage, utc, wire_passage
+from perdure.passages.search import vectors_of
 from perdure.passages.store import PassageFilter
-from perdure.tenancy.actor import CurrentActor
+from perdure.tenancy.actor import Actor, CurrentActor
 
 router = APIRouter(prefix="/v1/archives", tags=["archives"])
 LINES = "application/x-ndjson"
+WithVectors = Annotated[bool, Query(description="With the passages' vectors, where they have been made.")]
 
 
 async def _passage_filter(
@@ -52,32 +56,40 @@ async def _passage_filter(
 @router.post("/")
 async def create_archive(actor: CurrentActor, archives: CurrentArchives, body: CreateArchive) -> Archive:
     """Make an archive; agents read it once it is attached."""
-    return wire_archive(await archives.create(actor, body.values()))
+    return await _shown(archives, actor, await archives.create(actor, body.values(), body.handle()))
 
 
 @router.get("/")
 async def list_archives(
+    *,
     db: Db,
     actor: CurrentActor,
+    archives: CurrentArchives,
     page: Annotated[Page, page_query()],
     name: Annotated[str | None, Query(description="The archives of this name.")] = None,
     agent_id: Annotated[AgentId | None, Query(description="Those that this agent has.")] = None,
 ) -> list[Archive]:
     """The organization's archives, newest first."""
     rows = await db.read(store.list_, actor, page, ArchiveFilter(name, agent_id))
-    return [wire_archive(row) for row in rows]
+    configs = {named: await _config(archives, actor, named) for named in {row.embedding for row in rows}}
+    return [wire_archive(row, configs[row.embedding]) for row in rows]
 
 
 @router.get("/{archive_id}")
-async def retrieve_archive(db: Db, actor: CurrentActor, archive_id: ArchiveId) -> Archive:
+async def retrieve_archive(
+    db: Db, actor: CurrentActor, archives: CurrentArchives, archive_id: ArchiveId
+) -> Archive:
     """One archive."""
-    return wire_archive(await db.read(store.get, actor, archive_id))
+    return await _shown(archives, actor, await db.read(store.get, actor, archive_id))
 
 
 @router.patch("/{archive_id}")
-async def modify_archive(db: Db, actor: CurrentActor, archive_id: ArchiveId, body: UpdateArchive) -> Archive:
-    """Change an archive, for all agents that have it."""
-    return wire_archive(await db.write(store.change, actor, archive_id, body.changes()))
+async def modify_archive(
+    actor: CurrentActor, archives: CurrentArchives, archive_id: ArchiveId, body: UpdateArchive
+) -> Archive:
+    """Change an archive, for all agents that have it; with another model, all is embedded anew."""
+    changed = await archives.change(actor, archive_id, body.changes(), body.model())
+    return await _shown(archives, actor, changed)
 
 
 @router.delete("/{archive_id}", status_code=204)
@@ -93,10 +105,12 @@ async def list_archive_passages(
     archive_id: ArchiveId,
     page: Annotated[Page, page_query(limit=100)],
     wanted: Annotated[PassageFilter, Depends(_passage_filter)],
+    include_embedding: WithVectors = False,
 ) -> list[Passage]:
     """An archive's passages by their time, the latest first."""
     rows = await db.read(list_passages, actor, archive_id, page, wanted)
-    return [wire_passage(row) for row in rows]
+    vectors = await db.read(vectors_of, [row.id for row in rows]) if include_embedding else {}
+    return [wire_passage(row, vectors.get(row.id)) for row in rows]
 
 
 @router.post("/{archive_id}/passages")
@@ -120,18 +134,32 @@ async def create_passages(
 
 @router.get("/{archive_id}/passages/{passage_id}")
 async def retrieve_passage(
-    db: Db, actor: CurrentActor, archive_id: ArchiveId, passage_id: PassageId
+    db: Db,
+    actor: CurrentActor,
+    archive_id: ArchiveId,
+    passage_id: PassageId,
+    include_embedding: WithVectors = False,
 ) -> Passage:
     """One passage of an archive."""
-    return wire_passage(await db.read(passage_in, actor, archive_id, passage_id))
+    row = await db.read(passage_in, actor, archive_id, passage_id)
+    vectors = await db.read(vectors_of, [row.id]) if include_embedding else {}
+    return wire_passage(row, vectors.get(row.id))
 
 
 @router.patch("/{archive_id}/passages/{passage_id}")
 async def modify_passage(
-    db: Db, actor: CurrentActor, archive_id: ArchiveId, passage_id: PassageId, body: UpdatePassage
+    *,
+    db: Db,
+    actor: CurrentActor,
+    archives: CurrentArchives,
+    archive_id: ArchiveId,
+    passage_id: PassageId,
+    body: UpdatePassage,
 ) -> Passage:
     """Change what a passage says, or its tags or metadata; its time stays."""
-    return wire_passage(await db.write(change_passage, actor, archive_id, passage_id, body.changes()))
+    row = await db.write(change_passage, actor, archive_id, passage_id, body.changes())
+    await archives.settle([row.id])
+    return wire_passage(row)
 
 
 @router.delete("/{archive_id}/passages/{passage_id}", status_code=204)
@@ -160,3 +188,11 @@ async def import_passages(
     """Add passages, as many as there are: a body of lines of JSON such as an export has."""
     await db.read(store.get, actor, archive_id)
     return await Import(archives, actor, archive_id, deduplicate).run(request.stream())
+
+
+async def _config(archives: Archives, actor: Actor, embedding: str | None) -> EmbeddingConfig | None:
+    return await archives.embeddings.config(actor, embedding or NONE)
+
+
+async def _shown(archives: Archives, actor: Actor, row: ArchiveRow) -> Archive:
+    return wire_archive(row, await _config(archives, actor, row.embedding))

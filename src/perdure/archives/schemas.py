@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from perdure.archives.store import ArchiveRow
+from perdure.embeddings.schemas import EmbeddingConfig, handle_of
 from perdure.kit.clock import WIRE_TIME
 from perdure.passages.schemas import CreatePassage, Metadata, Origin, Tags
 from perdure.passages.store import Provenance
@@ -34,7 +35,8 @@ class Archive(_ArchiveFields):
 
     id: str
     name: str
-    embedding: str | None = Field(description="The handle of its embedding model; null: by words only.")
+    embedding: str | None = Field(description="The handle of its embedding model; null: by words alone.")
+    embedding_config: EmbeddingConfig | None
     vector_db_provider: Literal["native"] = "native"
     created_at: Time
     updated_at: Time
@@ -42,7 +44,18 @@ class Archive(_ArchiveFields):
     last_updated_by_id: str | None
 
 
-class CreateArchive(_ArchiveFields):
+class _Model(BaseModel):
+    embedding: str | None = Field(
+        None, description="Handle of an embedding model; null: the default; `none`: found by words alone."
+    )
+    embedding_config: EmbeddingConfig | None = Field(None, json_schema_extra={"deprecated": True})
+
+    def handle(self) -> str | None:
+        """The model's handle, however it was named."""
+        return self.embedding or handle_of(self.embedding_config)
+
+
+class CreateArchive(_ArchiveFields, _Model):
     """A new archive."""
 
     name: str
@@ -52,7 +65,7 @@ class CreateArchive(_ArchiveFields):
         return self.model_dump(include={"name", "description", "metadata", "deduplicate"})
 
 
-class UpdateArchive(_ArchiveFields):
+class UpdateArchive(_ArchiveFields, _Model):
     """What to change of an archive; what is left out stays, null goes back to the default."""
 
     name: str = ""
@@ -61,6 +74,11 @@ class UpdateArchive(_ArchiveFields):
         """The columns that were named, but for those of the embedding."""
         columns = {"name", "description", "metadata", "deduplicate"}
         return self.model_dump(include=columns, exclude_unset=True)
+
+    def model(self) -> tuple[str | None] | None:
+        """The handle, if the model was named; it may be null."""
+        named = self.model_fields_set & {"embedding", "embedding_config"}
+        return (self.handle(),) if named else None
 
 
 class CreateArchivePassage(CreatePassage):
@@ -105,7 +123,7 @@ class Imported(BaseModel):
     passages: int = Field(description="How many were read, those that the archive had already among them.")
 
 
-def wire_archive(row: ArchiveRow) -> Archive:
+def wire_archive(row: ArchiveRow, config: EmbeddingConfig | None) -> Archive:
     """A stored archive as clients see it."""
     return Archive(
         id=row.id,
@@ -114,6 +132,7 @@ def wire_archive(row: ArchiveRow) -> Archive:
         metadata=dict(row.metadata),
         deduplicate=row.deduplicate,
         embedding=row.embedding,
+        embedding_config=config,
         created_at=row.created_at,
         updated_at=row.updated_at,
         created_by_id=row.created_by_id,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, column, delete, insert, select, table, update
 
@@ -17,6 +17,7 @@ from perdure.tenancy.actor import Actor, is_owned, one, owned
 
 # The links of archives to agents belong to `agents`; like a foreign key, this names their table only.
 LINKS = table("agents_archives", column("agent_id"), column("archive_id"))
+Hold = Literal["shared", "alone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,15 @@ def archive_row(row: Row[Any]) -> ArchiveRow:
     return ArchiveRow(*row)
 
 
-def get(conn: Connection, actor: Actor, archive_id: str, *, to_change: bool = False) -> ArchiveRow:
-    """The archive; raises `ArchiveNotFound`. `to_change` holds it until the transaction ends."""
-    if to_change:
+def get(conn: Connection, actor: Actor, archive_id: str, *, hold: Hold | None = None) -> ArchiveRow:
+    """The archive; raises `ArchiveNotFound`.
+
+    It is held until the transaction ends: `shared` with others that want it not to change, or `alone`.
+    """
+    if hold:
         query = owned(archives, actor).where(archives.c.id == archive_id)
-        row = conn.execute(query.with_for_update(key_share=True)).first()
+        held = query.with_for_update(read=hold == "shared", key_share=hold == "alone")
+        row = conn.execute(held).first()
     else:
         row = one(conn, archives, actor, archive_id)
     if row is None:
@@ -107,7 +112,7 @@ def create(conn: Connection, actor: Actor, values: Mapping[str, Any]) -> Archive
 
 def change(conn: Connection, actor: Actor, archive_id: str, values: Mapping[str, Any]) -> ArchiveRow:
     """Change columns by name; same values change nothing."""
-    archive = get(conn, actor, archive_id, to_change=True)
+    archive = get(conn, actor, archive_id, hold="alone")
     changed = storable({name: value for name, value in values.items() if getattr(archive, name) != value})
     if not changed:
         return archive

@@ -82,7 +82,7 @@ class Import:
         waiting, self._waiting = self._waiting, []
         for origin, group in groupby(waiting, ExportedPassage.origin):
             items = [each.new() for each in group]
-            await self.archives.add(self.actor, self.archive_id, items, origin, self.deduplicate)
+            await self.archives.put(self.actor, self.archive_id, items, origin, self.deduplicate)
             self.stored += len(items)
 
 

@@ -32,6 +32,7 @@ from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
 from perdure.loop.traces import TraceLog
+from perdure.passages.tables import PASSAGES
 from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
 from perdure.providers.environment import providers_from
@@ -48,7 +49,7 @@ from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
 
-CORPORA: tuple[Corpus, ...] = ()  # all that is kept embedded
+CORPORA: tuple[Corpus, ...] = (PASSAGES,)  # all that is kept embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ class Wiring:
         facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
         sandbox = open_sandbox(settings.sandbox, settings.surroundings)
         stack.push_async_callback(sandbox.close)
-        archives = Archives(db, archive_links)
+        embeddings = Embeddings(models, settings.embeddings)
+        stack.push_async_callback(embeddings.close)
+        indexer = Indexer(db, embeddings, CORPORA)
+        archives = Archives(db, archive_links, embeddings, indexer)
         toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, archives, lambda: _address(app))
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
@@ -121,9 +125,6 @@ class Wiring:
         sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
         toolbox.add_correspondence(sender, settings)
         takeover = Takeover(worker, left_open)
-        embeddings = Embeddings(models, settings.embeddings)
-        stack.push_async_callback(embeddings.close)
-        indexer = Indexer(db, embeddings, CORPORA)
         sleeptime = Sleeptime(sender, settings.sleeptime)
         parts = (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime, indexer)
         for part in parts:
