@@ -27,6 +27,8 @@ def agent_id(client: Letta, scripted: ScriptedModel, model_name: str) -> str:
         for i in range(COUNT)
     ]
     for i in range(COUNT):
+        client.archives.create(name=f"archive {i}")
+    for i in range(COUNT):
         conversation = client.conversations.create(agent_id=agents[0].id)
         if i < COUNT - 2:
             list(client.conversations.messages.create(conversation.id, input="hi"))
@@ -38,6 +40,7 @@ def agent_id(client: Letta, scripted: ScriptedModel, model_name: str) -> str:
 LISTS: dict[str, Callable[[Letta, str, Any], Iterable[Any]]] = {
     "agents": lambda c, _, page: c.agents.list(**page),
     "agents by name of last run": lambda c, _, page: c.agents.list(order_by="last_run_completion", **page),
+    "archives": lambda c, _, page: c.archives.list(**page),
     "blocks": lambda c, _, page: c.blocks.list(**page),
     "tools": lambda c, _, page: c.tools.list(**page),
     "blocks of an agent": lambda c, agent, page: c.agents.blocks.list(agent, **page),
