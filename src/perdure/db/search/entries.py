@@ -106,14 +106,21 @@ def pending(
 
 
 def spaces(conn: Connection, corpus: Corpus, organization_id: str, scopes: Sequence[str] | None) -> list[str]:
-    """The spaces that entries of these scopes (null: of the organization) have vectors in."""
-    entries = corpus.entries.c
-    query = select(entries.embedded).where(
-        entries.organization_id == organization_id, entries.embedded.is_not(None)
-    )
-    if scopes is not None:
-        query = query.where(entries.scope.in_(scopes))
-    return list(conn.execute(query.distinct().order_by(entries.embedded)).scalars())
+    """The spaces that entries of these scopes (null: of the organization) have vectors in.
+
+    One step of the index for each, however many vectors there are.
+    """
+    vectors = corpus.vectors.c
+    mine = vectors.organization_id == organization_id
+    places = [mine] if scopes is None else [mine & (vectors.scope == scope) for scope in scopes]
+    found: set[str] = set()
+    for place in places:
+        further = select(vectors.space).where(place, vectors.space > bindparam("after"))
+        further = further.order_by(vectors.space).limit(1)
+        space: str | None = ""
+        while (space := conn.execute(further, {"after": space}).scalar()) is not None:
+            found.add(space)
+    return sorted(found)
 
 
 def store_vectors(
