@@ -107,3 +107,17 @@ def test_nobody_finds_what_others_keep(client: Letta, live, new_key) -> None:
         with pytest.raises(NotFoundError):
             stranger.passages.search(query="xylophone", archive_id=archive.id)
     assert len(client.passages.search(query="xylophone")) == 1
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59-12:00", "soon"])
+def test_impossible_times_are_refused(http: httpx.Client, agent_id: str, moment: str) -> None:
+    path = f"/v1/agents/{agent_id}/archival-memory"
+    agent = http.patch(f"/v1/agents/{agent_id}", json={"timezone": "Asia/Tokyo"})
+    assert agent.status_code == 200
+    far = f"{moment}+14:00" if moment.startswith("0001") else moment
+    for answer in (
+        http.get(f"{path}/search", params={"query": "cat", "start_datetime": moment}),
+        http.post("/v1/passages/search", json={"query": "cat", "end_date": far}),
+        http.post(path, json={"text": "x", "created_at": far}),
+    ):
+        assert answer.status_code in {400, 422}, answer.text

@@ -1,6 +1,5 @@
 """`/v1/archives`: archives and their passages. Those of an agent are found under it."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -26,7 +25,7 @@ from perdure.embeddings.base import NONE
 from perdure.embeddings.schemas import EmbeddingConfig
 from perdure.kit.ids import AgentId, ArchiveId, PassageId
 from perdure.kit.paging import Page, page_query
-from perdure.passages.schemas import Passage, utc, wire_passage
+from perdure.passages.schemas import Moment, Passage, wire_passage
 from perdure.passages.search import vectors_of
 from perdure.passages.store import PassageFilter
 from perdure.tenancy.actor import Actor, CurrentActor
@@ -41,15 +40,15 @@ async def _passage_filter(
     search: Annotated[str | None, Query(description="Part of the text, in any case.")] = None,
     tags: Annotated[list[str] | None, Query()] = None,
     tag_match_mode: Literal["any", "all"] = "any",
-    start_date: Annotated[datetime | None, Query(description="Nothing before; UTC.")] = None,
-    end_date: Annotated[datetime | None, Query(description="Nothing after; UTC.")] = None,
+    start_date: Annotated[Moment | None, Query(description="Nothing before; UTC.")] = None,
+    end_date: Annotated[Moment | None, Query(description="Nothing after; UTC.")] = None,
 ) -> PassageFilter:
     return PassageFilter(
         text=search,
         tags=tuple(tags or ()),
         match_all_tags=tag_match_mode == "all",
-        start=utc(start_date),
-        end=utc(end_date),
+        start=start_date,
+        end=end_date,
     )
 
 

@@ -1,13 +1,12 @@
 """Searches of passages and what they find, as clients and agents see them."""
 
-from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, Field
 
 from perdure.db.search import Mode
-from perdure.passages.schemas import Passage, utc, wire_passage
+from perdure.passages.schemas import Moment, Passage, wire_passage
 from perdure.passages.search import Found
 from perdure.passages.store import PassageFilter
 
@@ -22,16 +21,16 @@ class PassageSearchRequest(BaseModel):
     tag_match_mode: Literal["any", "all"] = "any"
     search_mode: Mode = Field("hybrid", description="By words and meaning, or by one of them.")
     limit: int = Field(50, ge=1, le=100)
-    start_date: datetime | None = Field(None, description="Nothing before; UTC unless it says otherwise.")
-    end_date: datetime | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
+    start_date: Moment | None = Field(None, description="Nothing before; UTC unless it says otherwise.")
+    end_date: Moment | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
 
     def filter(self) -> PassageFilter:
         """What a passage must be to be found."""
         return PassageFilter(
             tags=self.tags or (),
             match_all_tags=self.tag_match_mode == "all",
-            start=utc(self.start_date),
-            end=utc(self.end_date),
+            start=self.start_date,
+            end=self.end_date,
         )
 
 

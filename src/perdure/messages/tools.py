@@ -1,7 +1,6 @@
 """Built-in tools over what was said."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -13,10 +12,10 @@ from perdure.messages.spoken import searchable
 from perdure.messages.store import MessageRow
 from perdure.tenancy.actor import Actor
 from perdure.tools.base import ToolContext, ToolFailed, tool
+from perdure.tools.dates import end_of, moment
 
 SAID_EARLIER = 10
 AROUND = 200  # characters shown of what was said before and after
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}$")
 
 
 @tool("letta_core", parallel=True, repeatable=True)
@@ -37,17 +36,14 @@ async def conversation_search(
         start_date: Only messages from this day or time on, such as 2026-03-31 or 2026-03-31T14:00.
         end_date: Only messages up to this day (the whole of it) or time.
     """
-    zone = ZoneInfo(ctx.timezone)
-    first, last = _moment("start_date", start_date, zone), _moment("end_date", end_date, zone)
-    if last and end_date and DAY.match(end_date):
-        last = (last.astimezone(zone) + timedelta(days=1)).astimezone(UTC)  # the zone's day: 23 or 25 hours
+    last = end_of("end_date", end_date, ctx.timezone)
     wanted = Search(
         query=query or "",
         roles=roles or ("assistant", "user"),
         agent_id=ctx.agent_id,
         thread_id=ctx.thread_id,
-        start=first,
-        end=last,
+        start=moment("start_date", start_date, ctx.timezone),
+        end=last + timedelta(microseconds=1) if last else None,
         except_run=ctx.run_id,
         limit=max(1, limit),
     )
@@ -101,17 +97,6 @@ def _ago(field: str, minutes: int | None) -> datetime | None:
         return now() - timedelta(minutes=minutes)
     except OverflowError as error:
         raise ToolFailed(f"{field}: {minutes} minutes is longer than time has been counted.") from error
-
-
-def _moment(field: str, value: str | None, zone: ZoneInfo) -> datetime | None:
-    """A day or time as the agent wrote it, in its own time zone unless it says another."""
-    if not value:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError as error:
-        raise ToolFailed(f"{field}: `{value}` is no date such as 2026-03-31 or 2026-03-31T14:00.") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _shown(row: MessageRow, near: Surroundings, ctx: ToolContext) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from perdure.kit.clock import WIRE_TIME
 from perdure.passages.store import NewPassage, PassageRow
@@ -11,11 +11,11 @@ from perdure.passages.store import NewPassage, PassageRow
 Time = Annotated[datetime, WIRE_TIME]
 
 
-def utc(moment: datetime | None) -> datetime | None:
-    """A time in UTC, which one without a zone is taken to be in."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment.isoformat()} is before or after all times that can be kept.") from error
 
 
 def _or_no_tags(value: Any) -> Any:
@@ -26,6 +26,7 @@ def _or_nothing(value: Any) -> Any:
     return {} if value is None else value
 
 
+Moment = Annotated[datetime, AfterValidator(_utc)]  # in UTC, where one without a zone is taken to be
 Tags = Annotated[list[str], BeforeValidator(_or_no_tags)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_or_nothing)]
 
@@ -66,11 +67,11 @@ class CreatePassage(BaseModel):
     text: str
     tags: Tags = Field(default_factory=list)
     metadata: Metadata = Field(default_factory=dict)
-    created_at: datetime | None = Field(None, description="When it happened; now if nobody says. UTC.")
+    created_at: Moment | None = Field(None, description="When it happened; now if nobody says. UTC.")
 
     def new(self) -> NewPassage:
         """What the store takes."""
-        return NewPassage(self.text, self.tags, self.metadata, utc(self.created_at))
+        return NewPassage(self.text, self.tags, self.metadata, self.created_at)
 
 
 def wire_passage(row: PassageRow, embedding: list[float] | None = None) -> Passage:

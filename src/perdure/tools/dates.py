@@ -1,7 +1,7 @@
 """Days and times as models write them in calls."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from perdure.tools.base import ToolFailed
@@ -17,7 +17,7 @@ def moment(field: str, value: str | None, timezone: str) -> datetime | None:
         read = datetime.fromisoformat(value)
     except ValueError as error:
         raise ToolFailed(f"{field}: `{value}` is no date such as 2026-03-31 or 2026-03-31T14:00.") from error
-    return in_zone(read, timezone)
+    return in_zone(field, read, timezone)
 
 
 def end_of(field: str, value: str | None, timezone: str) -> datetime | None:
@@ -25,10 +25,15 @@ def end_of(field: str, value: str | None, timezone: str) -> datetime | None:
     last = moment(field, value, timezone)
     if last is None or not DAY.match(value or ""):
         return last
-    next_day = last.astimezone(ZoneInfo(timezone)) + timedelta(days=1)  # the zone's day: 23 or 25 hours
-    return next_day.astimezone(UTC) - timedelta(microseconds=1)
+    begun = last.astimezone(ZoneInfo(timezone))
+    end = begun.replace(hour=23, minute=59, second=59, microsecond=999_999, fold=1)  # the zone's day
+    return in_zone(field, end, timezone)
 
 
-def in_zone(read: datetime, timezone: str) -> datetime:
+def in_zone(field: str, read: datetime, timezone: str) -> datetime:
     """A time in UTC; one that names no zone is in this one."""
-    return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    try:
+        return (read if read.tzinfo else read.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    except OverflowError as error:
+        said = read.isoformat()
+        raise ToolFailed(f"{field}: {said} is before or after all times that can be kept.") from error

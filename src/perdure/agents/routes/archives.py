@@ -120,8 +120,8 @@ async def search_archival_memory(
     wanted = PassageFilter(
         tags=tags or (),
         match_all_tags=tag_match_mode == "all",
-        start=in_zone(start_datetime, zone) if start_datetime else None,
-        end=in_zone(end_datetime, zone) if end_datetime else None,
+        start=in_zone("start_datetime", start_datetime, zone) if start_datetime else None,
+        end=in_zone("end_datetime", end_datetime, zone) if end_datetime else None,
     )
     found = await archives.recall(actor, agent_id, query, wanted, top_k or TOP_K)
     return MemoriesFound(results=[memory(each, zone) for each in found], count=len(found))
