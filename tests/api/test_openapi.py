@@ -48,6 +48,7 @@ MISSING = {
         "body",
         "compaction_settings",
     ): "compiling a prompt compacts nothing",
+    ("GET /v1/sources/{}/files", "query", "check_status_updates"): "the status is always that of now",
     ("POST /v1/agents/{}/messages/stream", "answer", "*"): "we declare it as the event stream it is",
     (
         "POST /v1/chat/completions",
@@ -100,6 +101,10 @@ ADDED = {
     ("PATCH /v1/mcp-servers/{}/refresh", "answer", "added updated deleted"): "undeclared there",
     ("POST /v1/tools/mcp/servers/{}/resync", "answer", "added updated deleted"): "undeclared there",
     ("GET /v1/tools/mcp/oauth/callback", "query", "iss"): "who issued the code (RFC 9207)",
+    ("GET /v1/*s/{}/passages", "answer", "provenance"): "where an agent wrote it",
+    ("*/v1/folders*", "answer", "vector_db_provider"): "a folder is the same under both names",
+    ("GET /v1/sources*", "query", "after before limit name order order_by"): "the same lists as of folders",
+    ("PATCH /v1/agents/{}/files/{}/close", "answer", "message"): "undeclared there",
     ("POST /v1/chat/completions", "body", "stream_options"): "asks for the usage of a stream",
     ("POST /v1/providers", "body", "shadow"): "a server-wide provider is only shadowed knowingly",
     ("*/v1/runs/{}/steps", "answer", "created_at completed_at"): "when a step was taken",

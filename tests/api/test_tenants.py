@@ -78,6 +78,7 @@ class World:
             "groups",
             "mcp-servers",
             "sandbox-config",
+            "folders",
         )
         kept = ("core-memory/blocks", "archival-memory")
         paths = [f"/v1/{name}/" for name in lists] + [f"/v1/agents/{agent}/{name}" for name in kept]
@@ -157,6 +158,10 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
     sandbox = created(http.post("/v1/sandbox-config/local/default"))
     variables = f"/v1/sandbox-config/{sandbox['id']}/environment-variable"
     variable = created(http.post(variables, json={"key": "SECRET", "value": "secret"}))
+    folder = created(http.post("/v1/folders/", json={"name": "secret papers"}))
+    sent = {"file": ("secret.txt", b"secret", "text/plain")}
+    file = created(http.post(f"/v1/folders/{folder['id']}/upload", files=sent))
+    created(http.patch(f"/v1/agents/{agent['id']}/folders/attach/{folder['id']}"))
     [step, *_] = http.get("/v1/steps/").json()
     ids = {
         "agent_id": agent["id"],
@@ -176,6 +181,10 @@ def populate(http: httpx.Client, scripted: Any, box: str) -> World:
         "run_id": step["run_id"],
         "step_id": step["id"],
         "message_id": said["messages"][-1]["id"],
+        "folder_id": folder["id"],
+        "source_id": folder["id"],
+        "folder_name": folder["name"],
+        "file_id": file["id"],
         "block_label": "human",
         "version": "1",
         "group_id": agent["managed_group"]["id"],

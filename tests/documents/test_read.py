@@ -1,7 +1,6 @@
 """Files of strangers as text: pages as markdown, PDFs, text in any character set, and what is hostile."""
 
 import contextlib
-import io
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from perdure.documents.charset import decoded
 from perdure.documents.read import Documents, Unreadable, kind_of
 
 PAGES = Path(__file__).with_name("pages")
+CORPUS = PAGES.with_name("corpus")
 
 
 async def read(content: bytes | str, media_type: str = "text/html", charset: str = "", base_url: str = ""):
@@ -99,25 +99,10 @@ async def test_other_texts_are_read_as_they_are():
 
 
 async def test_a_pdf_is_read_page_by_page():
-    from pypdf import PdfWriter
-    from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
-
-    pdf = PdfWriter()
-    for words in ("Low water", "High water"):
-        page = pdf.add_blank_page(200, 200)
-        font = {"/Type": "/Font", "/Subtype": "/Type1", "/BaseFont": "/Helvetica"}
-        named = DictionaryObject({NameObject(k): NameObject(v) for k, v in font.items()})
-        fonts = DictionaryObject({NameObject("/F1"): named})
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): fonts})
-        stream = DecodedStreamObject()
-        stream.set_data(f"BT /F1 12 Tf 10 100 Td ({words}) Tj ET".encode())
-        page[NameObject("/Contents")] = pdf._add_object(stream)
-    pdf.add_metadata({"/Title": "Tides"})
-    kept = io.BytesIO()
-    pdf.write(kept)
-    read_back = await read(kept.getvalue(), "application/octet-stream")
-    assert read_back.text == "[Page 1]\nLow water\n\n[Page 2]\nHigh water"
-    assert read_back.title == "Tides"
+    read_back = await read((CORPUS / "fpdf2.pdf").read_bytes(), "application/octet-stream")
+    assert read_back.text.startswith("[Page 1]\nHarbour handbook\n")
+    assert read_back.text.endswith("[Page 2]\nWinter rules\nReport ice thicker than 12 cm.")
+    assert (read_back.title, read_back.author) == ("Harbour handbook", "Mina Holt")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +110,7 @@ async def test_a_pdf_is_read_page_by_page():
     [
         (b"\x89PNG\r\n\x1a\n\0\0", "image/png", "It is no text"),
         (b"\0\1\2", "", "It is no text"),
-        (b"%PDF-1.7 nonsense", "application/pdf", "is broken"),
+        (b"%PDF-1.7 nonsense", "application/pdf", "could not be read"),
         (b"x" * 10_000_001, "text/html", "too large"),
     ],
 )

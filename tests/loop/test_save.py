@@ -8,6 +8,7 @@ from sqlalchemy.util import await_only
 from tests.runs.rows import MINE, OTHER, run_of, step_of, stored
 
 from perdure.agents import store as agents
+from perdure.agents.prompt import Reader
 from perdure.agents.store import AgentNotFound
 from perdure.content.parts import Text
 from perdure.db import prepared
@@ -25,7 +26,7 @@ def db(shared_database):
 async def accept(db, actor, agent_id, lease=MINE, text="hi"):
     run = run_of(actor, agent_id)
     step = step_of(run)
-    new = Intake(actor, run, Hold(run.id, lease), step, "scripted", [Draft("user", (Text(text),))])
+    new = Intake(actor, run, Hold(run.id, lease), step, Reader("scripted"), [Draft("user", (Text(text),))])
     return await db.write(intake.accept, new), step
 
 
@@ -87,7 +88,7 @@ async def test_a_run_that_breaks_while_it_waits_says_its_input_when_its_turn_has
     state, step = await accept(db, actor, agent_id)
     waiting = run_of(actor, agent_id, status="created")
     drafts, held, why = [Draft("user", (Text("and"),))], Hold(waiting.id, MINE), {"error_type": "x"}
-    new = Intake(actor, waiting, held, step_of(waiting), "scripted", drafts)
+    new = Intake(actor, waiting, held, step_of(waiting), Reader("scripted"), drafts)
     await db.write(intake.enqueue, new, limit=9)
     ending = (intake.end_broken, actor, waiting, held, drafts, {**why, "message": "broken"})
     assert await db.write(*ending) is False

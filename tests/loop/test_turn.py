@@ -7,6 +7,7 @@ import pytest
 from tests.runs.rows import run_of
 
 from perdure.agents import store as agents
+from perdure.agents.prompt import Reader
 from perdure.content.parts import Text, text_of
 from perdure.kit.paging import Page
 from perdure.loop import intake
@@ -63,7 +64,7 @@ def begin(shared_database, actor, agent_id):
         )
         run = run_of(actor, agent_id)
         step = new_step(run, model, 1000)
-        new = Intake(actor, run, Hold(run.id, MINE), step, "scripted", [Draft("user", (Text("hi"),))])
+        new = Intake(actor, run, Hold(run.id, MINE), step, Reader("scripted"), [Draft("user", (Text("hi"),))])
         state = await shared_database.write(intake.accept, new)
         environment = Environment(db or shared_database, Dispatcher(()), MINE, None)  # type: ignore[arg-type]
         return Turn(environment, Order(run, model, 5), state, step)

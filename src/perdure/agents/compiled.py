@@ -1,20 +1,25 @@
 """The compiled system prompt of a stored agent: sent again while true, composed anew when not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
+from perdure.agents.folders.limits import limits_in
+from perdure.agents.folders.store import directories_of
 from perdure.agents.isolated import blocks_in
 from perdure.agents.memories import memory_size
 from perdure.agents.prompt import (
+    ANY_READER,
     Circumstances,
     Ingredients,
+    Reader,
     compose,
     fingerprint,
     ingredients,
     restamped,
 )
 from perdure.agents.store import AgentRow
+from perdure.files.store import texts_of
 from perdure.kit.clock import now
 from perdure.memory.store import BlockRow
 from perdure.messages import store as messages
@@ -26,7 +31,7 @@ def compiled_prompt(
     conn: Connection,
     agent: AgentRow,
     thread_id: str,
-    provider_type: str = "",
+    reader: Reader = ANY_READER,
     *,
     stored: tuple[str, str] | None = None,
     save: bool = True,
@@ -34,15 +39,15 @@ def compiled_prompt(
     """The system prompt of an agent's thread as of now.
 
     The stored text, byte for byte, as long as nothing it is made of has changed; else a new one, which
-    is stored unless told otherwise. `provider_type` is that of the agent's own model; `stored` is the
-    text and fingerprint that the caller has read already.
+    is stored unless told otherwise. `reader` is the model that reads it; `stored` is the text and
+    fingerprint that the caller has read already.
     """
-    made_of = made_of_stored(conn, agent, thread_id, provider_type)
+    made_of = made_of_stored(conn, agent, thread_id, reader)
     mark = fingerprint(made_of)
     stored = stored or messages.prompt_of(conn, thread_id)
     if stored and stored[1] == mark:
         return stored[0]
-    text = compose(made_of, circumstances(conn, agent, thread_id))
+    text = composed(conn, made_of, circumstances(conn, agent, thread_id))
     if save and stored:
         messages.save_prompt(conn, thread_id, text, mark)
     return text
@@ -53,30 +58,48 @@ def recompile(
     agent: AgentRow,
     thread_id: str,
     *,
-    provider_type: str = "",
+    reader: Reader = ANY_READER,
     update_timestamp: bool = False,
     dry_run: bool = False,
 ) -> str:
     """Compose the prompt of an agent's thread anew; returns what was (or would be) saved."""
-    made_of = made_of_stored(conn, agent, thread_id, provider_type)
+    made_of = made_of_stored(conn, agent, thread_id, reader)
     at = circumstances(conn, agent, thread_id)
     stored = messages.prompt_of(conn, thread_id)
     if stored and not update_timestamp:
         at = restamped(at, stored[0])
-    text = compose(made_of, at)
+    text = composed(conn, made_of, at)
     if not dry_run:
         messages.save_prompt(conn, thread_id, text, fingerprint(made_of))
     return text
 
 
-def made_of_stored(conn: Connection, agent: AgentRow, thread_id: str, provider_type: str) -> Ingredients:
+def made_of_stored(conn: Connection, agent: AgentRow, thread_id: str, reader: Reader) -> Ingredients:
     """What the agent's prompt in a thread is made of."""
-    return ingredients_of(agent, blocks_in(conn, agent.id, thread_id), provider_type)
+    return ingredients_of(conn, agent, blocks_in(conn, agent.id, thread_id), reader)
 
 
-def ingredients_of(agent: AgentRow, blocks: Sequence[BlockRow], provider_type: str) -> Ingredients:
+def ingredients_of(
+    conn: Connection, agent: AgentRow, blocks: Sequence[BlockRow], reader: Reader
+) -> Ingredients:
     """What a prompt of the agent with these blocks is made of."""
-    return ingredients(agent.agent_type, agent.system, blocks, agent.tool_rules, provider_type)
+    directories = None
+    if agent.has_folders:
+        limits = limits_in(agent, reader.context_window)
+        directories = directories_of(conn, agent.id, limits.files, limits.characters)
+    rules = agent.tool_rules
+    return ingredients(agent.agent_type, agent.system, blocks, rules, reader.provider_type, directories)
+
+
+def composed(conn: Connection, made_of: Ingredients, at: Circumstances) -> str:
+    """The text of a prompt, with what the open files say."""
+    return compose(made_of, at, open_texts(conn, made_of))
+
+
+def open_texts(conn: Connection, made_of: Ingredients) -> Mapping[str, str]:
+    """The texts of the open files of a prompt, by their ids."""
+    opened = made_of.directories.open_ids() if made_of.directories else []
+    return texts_of(conn, opened)
 
 
 def circumstances(conn: Connection, agent: AgentRow, thread_id: str) -> Circumstances:

@@ -16,10 +16,12 @@ from perdure.agents.base_tools import (
     wants_base_rules,
     with_rules,
 )
-from perdure.agents.compiled import circumstances, made_of_stored
+from perdure.agents.compiled import circumstances, composed, made_of_stored
+from perdure.agents.folder_links import set_folders
+from perdure.agents.folders.limits import limits_in
 from perdure.agents.model_choice import ChosenModel, choose_embedding, choose_model
 from perdure.agents.names import random_name
-from perdure.agents.prompt import compose, fingerprint
+from perdure.agents.prompt import Reader, fingerprint
 from perdure.agents.schemas.create import CreateAgent
 from perdure.agents.schemas.messages import FirstMessage
 from perdure.agents.secrets import SealedSecret
@@ -43,7 +45,7 @@ class NewAgent:
     """An agent that has been checked as far as that is possible without the database."""
 
     row: AgentRow
-    provider_type: str
+    reader: Reader
     tags: tuple[str, ...]
     secrets: Sequence[SealedSecret]
     blocks: Sequence[CreateBlock]
@@ -51,6 +53,7 @@ class NewAgent:
     base_tools: tuple[str, ...]
     tools: Sequence[str]
     tool_ids: Sequence[str]
+    folder_ids: Sequence[str]
     base_tool_rules: bool | None
     first_messages: Sequence[FirstMessage] | None
 
@@ -65,7 +68,7 @@ async def plan_agent(
     base = BASE_TOOLS[body.agent_type] if body.include_base_tools else ()
     return NewAgent(
         row=_row(actor, body, chosen, embedding),
-        provider_type=chosen.provider_type,
+        reader=Reader(chosen.provider_type, chosen.context_window),
         tags=kept_tags(body.tags or ()),
         secrets=sealed,
         blocks=body.memory_blocks or (),
@@ -73,6 +76,7 @@ async def plan_agent(
         base_tools=base + (MULTI_AGENT_TOOLS if body.include_multi_agent_tools else ()),
         tools=body.tools or (),
         tool_ids=body.tool_ids or (),
+        folder_ids=body.folder_ids or body.source_ids or (),
         base_tool_rules=body.include_base_tool_rules,
         first_messages=body.initial_message_sequence,
     )
@@ -89,10 +93,8 @@ def check(body: CreateAgent) -> None:
         raise Unprocessable(f"memory_blocks: several are labelled {', '.join(doubles)}; labels must differ.")
     if body.max_tokens and body.max_reasoning_tokens and body.max_reasoning_tokens >= body.max_tokens:
         raise InvalidArgument("max_reasoning_tokens must be less than max_tokens.")
-    missing = (("folder_ids", body.folder_ids or body.source_ids), ("identity_ids", body.identity_ids))
-    for field, ids in missing:
-        if ids:
-            raise NotFound(f"{field}: there is no {', '.join(ids)}.")
+    if body.identity_ids:
+        raise NotFound(f"identity_ids: there is no {', '.join(body.identity_ids)}.")
 
 
 def _row(actor: Actor, body: CreateAgent, chosen: ChosenModel, embedding: str | None) -> AgentRow:
@@ -117,6 +119,7 @@ def _row(actor: Actor, body: CreateAgent, chosen: ChosenModel, embedding: str | 
         multitask_strategy=body.multitask_strategy,
         max_files_open=body.max_files_open,
         per_file_view_window_char_limit=body.per_file_view_window_char_limit,
+        has_folders=False,
         hidden=bool(body.hidden) or makes_hidden(body.tags or ()),
         project_id=body.project_id,
         template_id=body.template_id,
@@ -143,6 +146,10 @@ def store_agent(conn: Connection, actor: Actor, new: NewAgent) -> AgentRow:
     links.set_blocks(conn, actor, agent.id, [*made, *new.block_ids])
     store.set_tags(conn, agent.id, new.tags)
     secrets.set_secrets(conn, actor, agent.id, new.secrets)
+    if new.folder_ids:
+        limits = limits_in(agent, new.reader.context_window)
+        set_folders(conn, actor, agent.id, new.folder_ids, limits)
+        agent = store.get(conn, actor, agent.id)
     _open(conn, actor, agent, new)
     return agent
 
@@ -177,7 +184,7 @@ def _rules(new: NewAgent, attached: Sequence[ToolRow]) -> list[dict[str, Any]]:
 
 
 def _open(conn: Connection, actor: Actor, agent: AgentRow, new: NewAgent) -> None:
-    made_of = made_of_stored(conn, agent, agent.id, new.provider_type)
-    text = compose(made_of, circumstances(conn, agent, agent.id))
+    made_of = made_of_stored(conn, agent, agent.id, new.reader)
+    text = composed(conn, made_of, circumstances(conn, agent, agent.id))
     first = boot.first_messages(agent.agent_type, new.first_messages, agent.created_at, agent.timezone)
     messages.open_thread(conn, actor, agent.id, agent.id, text, fingerprint(made_of), first)

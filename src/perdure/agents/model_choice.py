@@ -23,6 +23,7 @@ class ChosenModel:
     provider_type: str
     settings: dict[str, Any]
     context_window_limit: int | None
+    context_window: int
 
 
 async def choose_model(models: Models, actor: Actor, body: CreateAgent) -> ChosenModel:
@@ -40,7 +41,8 @@ async def choose_model(models: Models, actor: Actor, body: CreateAgent) -> Chose
     limit = body.context_window_limit
     if limit is None and body.llm_config and body.llm_config.context_window != model.context_window:
         limit = body.llm_config.context_window
-    return ChosenModel(handle, model.provider_type, _settings(body, {}, named), limit)
+    settings = _settings(body, {}, named)
+    return ChosenModel(handle, model.provider_type, settings, limit, model.context_window)
 
 
 def _settings(

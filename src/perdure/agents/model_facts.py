@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from perdure.agents.model_settings import context_window, in_force, part
+from perdure.agents.prompt import Reader
 from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings
 from perdure.agents.store import AgentRow
 from perdure.kit.errors import PerdureError
-from perdure.providers.catalog import Models
+from perdure.providers.catalog import Models, ResolvedModel
 from perdure.providers.entries import ModelEntry
 from perdure.providers.schemas import endpoint_type
 from perdure.tenancy.actor import Actor
@@ -29,6 +30,11 @@ class ModelFacts:
     provider_category: str = "base"
     endpoint_url: str | None = None
     context_window: int = UNKNOWN_WINDOW
+
+
+def reader_of(model: ModelFacts | ResolvedModel) -> Reader:
+    """A model as the reader of a prompt."""
+    return Reader(model.provider_type, model.context_window)
 
 
 async def describe(models: Models, actor: Actor, handles: Iterable[str]) -> dict[str, ModelFacts]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from perdure.files.render import Directories, render_directories
 from perdure.memory.render import render_blocks
 from perdure.memory.store import BlockRow
 from perdure.tools.rules import rule_text
@@ -21,17 +22,30 @@ PLACE = "{CORE_MEMORY}"
 NUMBERED_TYPES = ("letta_v1_agent", "memgpt_v2_agent", "sleeptime_agent")
 WITHOUT_BLOCKS = ("react_agent", "workflow_agent")
 STAMP = re.compile(r"^- System prompt last recompiled: (.+)$", re.MULTILINE)
+NO_TEXTS: Mapping[str, str] = {}
 REVISION = 1  # raise when the rendering changes, so that stored prompts are compiled anew
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """The model that reads a prompt: whose it is, and how much it can take in."""
+
+    provider_type: str = ""
+    context_window: int = 128_000
+
+
+ANY_READER = Reader()
+
+
+@dataclass(frozen=True, slots=True)
 class Ingredients:
-    """What a prompt is made of and is fingerprinted by."""
+    """What a prompt is made of and is fingerprinted by; what open files say is told by their ids."""
 
     system: str
     blocks: tuple[BlockRow, ...] = ()
     rules: tuple[Mapping[str, Any], ...] = ()
     numbered: bool = False
+    directories: Directories | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +66,23 @@ def ingredients(
     blocks: Sequence[BlockRow],
     rules: Sequence[Mapping[str, Any]],
     provider_type: str = "",
+    directories: Directories | None = None,
 ) -> Ingredients:
     """What the prompt of this kind of agent is made of; Claude reads and edits lines by number."""
     numbered = provider_type == "anthropic" and agent_type in NUMBERED_TYPES
     shown = () if agent_type in WITHOUT_BLOCKS else tuple(blocks)
-    return Ingredients(system, shown, tuple(rules), numbered)
+    return Ingredients(system, shown, tuple(rules), numbered, directories)
 
 
-def compose(made_of: Ingredients, at: Circumstances) -> str:
-    """The text of the system message. `{CORE_MEMORY}` in the base prompt says where the rest goes."""
+def compose(made_of: Ingredients, at: Circumstances, texts: Mapping[str, str] = NO_TEXTS) -> str:
+    """The text of the system message; `texts` are those of open files, by id.
+
+    `{CORE_MEMORY}` in the base prompt says where the rest goes.
+    """
     sections = (
         render_blocks(made_of.blocks, numbered=made_of.numbered),
         rule_text(made_of.rules),
+        render_directories(made_of.directories, texts),
         metadata_text(at),
     )
     rest = "\n\n".join(section for section in sections if section)
@@ -101,11 +120,13 @@ def restamped(at: Circumstances, old: str | None) -> Circumstances:
 
 def fingerprint(made_of: Ingredients) -> str:
     """Changes exactly when a prompt must be compiled again."""
-    facts = [
+    facts: list[Any] = [
         REVISION,
         made_of.system,
         made_of.numbered,
         [(b.label, b.value, b.description, b.limit, b.read_only) for b in made_of.blocks],
         list(made_of.rules),
     ]
+    if made_of.directories:
+        facts.append(made_of.directories)
     return hashlib.sha256(orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -10,6 +10,7 @@ from perdure.agents.create import NewAgent
 from perdure.agents.delete import delete_agent
 from perdure.agents.groups import store as groups
 from perdure.agents.groups.store import FREQUENCY, GroupRow
+from perdure.agents.prompt import ANY_READER, Reader
 from perdure.agents.stock_prompts import PROMPTS
 from perdure.agents.store import AgentRow
 from perdure.kit.clock import now
@@ -30,7 +31,7 @@ def store_with_helper(conn: Connection, actor: Actor, new: NewAgent) -> AgentRow
     """Store a planned agent, and the one that looks after its memory where that is wanted."""
     agent = create.store_agent(conn, actor, new)
     if agent.enable_sleeptime:
-        add_helper(conn, actor, agent, new.provider_type)
+        add_helper(conn, actor, agent, new.reader)
     return agent
 
 
@@ -41,13 +42,13 @@ def set_helper(conn: Connection, actor: Actor, before: AgentRow) -> None:
     if agent.enable_sleeptime and group is None:
         if groups.helped_by(conn, agent.id):
             raise InvalidArgument("enable_sleeptime: this agent itself looks after the memory of another.")
-        # Without the provider's type its prompt is compiled anew by the first request, as after any change.
-        add_helper(conn, actor, agent, "")
+        # Without its true reader its prompt is compiled anew by the first request, as after any change.
+        add_helper(conn, actor, agent, ANY_READER)
     if not agent.enable_sleeptime and group:
         delete_agent(conn, actor, group.helper_agent_id)
 
 
-def add_helper(conn: Connection, actor: Actor, agent: AgentRow, provider_type: str) -> None:
+def add_helper(conn: Connection, actor: Actor, agent: AgentRow, reader: Reader) -> None:
     """Make the helper of an agent: it shares the agent's blocks, and has one of its own."""
     said = {"label": PERSONA_LABEL, "value": PERSONA.format(name=agent.name), "description": PERSONA_IS}
     persona = memory.create(conn, actor, said)
@@ -64,6 +65,7 @@ def add_helper(conn: Connection, actor: Actor, agent: AgentRow, provider_type: s
         tool_rules=[],
         message_buffer_autoclear=True,  # each look begins afresh: what it has learned is in the blocks
         enable_sleeptime=False,
+        has_folders=False,
         multitask_strategy=None,
         last_run_completion=None,
         last_run_duration_ms=None,
@@ -71,14 +73,14 @@ def add_helper(conn: Connection, actor: Actor, agent: AgentRow, provider_type: s
         created_at=(at := now()),
         updated_at=at,
     )
-    helper = create.store_agent(conn, actor, _planned(row, provider_type, [*shared, persona.id]))
+    helper = create.store_agent(conn, actor, _planned(row, reader, [*shared, persona.id]))
     groups.insert_group(conn, _group(agent, helper, kind, persona.id))
 
 
-def _planned(row: AgentRow, provider_type: str, block_ids: list[str]) -> NewAgent:
+def _planned(row: AgentRow, reader: Reader, block_ids: list[str]) -> NewAgent:
     return NewAgent(
         row=row,
-        provider_type=provider_type,
+        reader=reader,
         tags=(),
         secrets=(),
         blocks=(),
@@ -86,6 +88,7 @@ def _planned(row: AgentRow, provider_type: str, block_ids: list[str]) -> NewAgen
         base_tools=BASE_TOOLS[row.agent_type],
         tools=(),
         tool_ids=(),
+        folder_ids=(),
         base_tool_rules=None,
         first_messages=None,
     )

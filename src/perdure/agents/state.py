@@ -4,12 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from perdure.agents.compaction import compaction_in_force
+from perdure.agents.folders.limits import limits_in
+from perdure.agents.folders.wire import wire_file_block
 from perdure.agents.groups.schemas import wire_group
 from perdure.agents.model_facts import ModelFacts, describe, wire_llm_config, wire_settings
-from perdure.agents.model_settings import file_limits
 from perdure.agents.parts import ALL, AgentParts, parts_of
 from perdure.agents.schemas.agent import AgentSecret, AgentState, Memory
 from perdure.db import Database
+from perdure.files.schemas import named_config, wire_folder
 from perdure.memory.schemas import wire_block
 from perdure.messages.pending import Pending
 from perdure.messages.render import render
@@ -47,7 +49,10 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
     blocks = [wire_block(block) for block in parts.blocks]
     secrets = [AgentSecret.model_validate(secret, from_attributes=True) for secret in parts.secrets]
     llm_config = wire_llm_config(agent, facts)
-    files, characters = file_limits(llm_config.context_window)
+    limits = limits_in(agent, facts.context_window)
+    seen = [
+        wire_file_block(file, parts.texts.get(file.file_id, ""), limits.characters) for file in parts.files
+    ]
     settings = wire_settings(agent, facts)
     group = wire_group(parts.group) if parts.group else None
     return AgentState(
@@ -65,9 +70,10 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
         llm_config=llm_config,
         compaction_settings=compaction_in_force(agent.compaction_settings, agent.model),
         response_format=settings.response_format,
-        memory=Memory(agent_type=agent.agent_type, blocks=blocks),  # type: ignore[arg-type]
+        memory=Memory(agent_type=agent.agent_type, blocks=blocks, file_blocks=seen),  # type: ignore[arg-type]
         blocks=blocks,
         tools=[tool_of(tool) for tool in parts.tools],
+        sources=[wire_folder(folder, named_config(folder.embedding)) for folder in parts.folders],
         tags=parts.tags,
         secrets=secrets,
         tool_exec_environment_variables=secrets,
@@ -86,8 +92,8 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
         last_run_duration_ms=agent.last_run_duration_ms,
         last_stop_reason=agent.last_stop_reason,  # type: ignore[arg-type]
         timezone=agent.timezone,
-        max_files_open=agent.max_files_open or files,
-        per_file_view_window_char_limit=agent.per_file_view_window_char_limit or characters,
+        max_files_open=limits.files,
+        per_file_view_window_char_limit=limits.characters,
         hidden=agent.hidden,
         created_at=agent.created_at,
         updated_at=agent.updated_at,

@@ -67,6 +67,7 @@ class AgentRow:
     multitask_strategy: str | None
     max_files_open: int | None
     per_file_view_window_char_limit: int | None
+    has_folders: bool
     hidden: bool
     project_id: str | None
     template_id: str | None

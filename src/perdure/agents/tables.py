@@ -44,6 +44,7 @@ agents = Table(
     Column("multitask_strategy", String),
     Column("max_files_open", Integer),
     Column("per_file_view_window_char_limit", Integer),
+    Column("has_folders", Boolean, nullable=False),
     Column("hidden", Boolean, nullable=False),
     Column("project_id", String),
     Column("template_id", String),

@@ -8,7 +8,10 @@ from sqlalchemy import Connection
 
 from perdure.agents import links, secrets, store
 from perdure.agents.base_tools import approval_rules, stored_rules, with_rules
+from perdure.agents.folder_links import set_folders
+from perdure.agents.folders.limits import limits_in
 from perdure.agents.model_choice import changed_settings, choose_embedding, handle_of
+from perdure.agents.model_facts import UNKNOWN_WINDOW, describe
 from perdure.agents.model_settings import merge
 from perdure.agents.schemas.update import UpdateAgent
 from perdure.agents.secrets import SealedSecret
@@ -58,16 +61,21 @@ class Change:
     provider_type: str
     embedding: str | None
     secrets: Sequence[SealedSecret]
+    model_window: int = UNKNOWN_WINDOW
 
 
 async def plan_change(
-    models: Models, actor: Actor, body: UpdateAgent, sealed: Sequence[SealedSecret]
+    models: Models, actor: Actor, body: UpdateAgent, sealed: Sequence[SealedSecret], model: str = ""
 ) -> Change:
-    """Check a PATCH and find its models; raises before anything is stored."""
+    """Check a PATCH of an agent of this model, and find the new ones; raises before anything is stored."""
     check(body)
     handle = new_handle(body)
     provider_type = (await models.resolve(actor, handle)).provider_type if handle else ""
-    return Change(body, provider_type, await choose_embedding(models, actor, body), sealed)
+    embedding = await choose_embedding(models, actor, body)
+    window, known = UNKNOWN_WINDOW, handle or model
+    if known and (body.folder_ids or body.source_ids):
+        window = (await describe(models, actor, [known]))[known].context_window
+    return Change(body, provider_type, embedding, sealed, window)
 
 
 def new_handle(body: UpdateAgent) -> str | None:
@@ -77,10 +85,8 @@ def new_handle(body: UpdateAgent) -> str | None:
 
 def check(body: UpdateAgent) -> None:
     """What is wrong with a PATCH by itself."""
-    missing = (("folder_ids", body.folder_ids or body.source_ids), ("identity_ids", body.identity_ids))
-    for field, ids in missing:
-        if ids:
-            raise NotFound(f"{field}: there is no {', '.join(ids)}.")
+    if body.identity_ids:
+        raise NotFound(f"identity_ids: there is no {', '.join(body.identity_ids)}.")
 
 
 def apply_update(conn: Connection, actor: Actor, agent_id: str, change: Change) -> None:
@@ -100,6 +106,9 @@ def apply_update(conn: Connection, actor: Actor, agent_id: str, change: Change) 
         links.set_blocks(conn, actor, agent_id, body.block_ids)
     if body.secrets is not None:
         secrets.set_secrets(conn, actor, agent_id, change.secrets)
+    folder_ids = body.source_ids if body.folder_ids is None else body.folder_ids
+    if folder_ids is not None:
+        set_folders(conn, actor, agent_id, folder_ids, limits_in(agent, change.model_window))
     if body.message_ids is not None:
         messages.set_context(conn, messages.get_thread(conn, actor, agent_id), body.message_ids)
     store.update_agent(conn, actor, agent_id, values)

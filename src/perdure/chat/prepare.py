@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from perdure.agents.conversations.place import Place, find
+from perdure.agents.model_facts import reader_of
 from perdure.agents.model_settings import context_window
 from perdure.chat.callbacks import checked
 from perdure.chat.requests import Asked
@@ -67,7 +68,7 @@ class Preparer:
             run=run,
             hold=hold or Hold(run.id, self.env.lease),
             step=new_step(run, model, context_window(agent.context_window_limit, model.context_window)),
-            provider_type=model.provider_type,
+            reader=reader_of(model),
             drafts=asked.drafts,
             reply=asked.reply,
             assumed=agent,

@@ -9,6 +9,8 @@ from fastapi.responses import Response
 from sqlalchemy import Connection
 
 from perdure.agents.conversations.place import Place, ThreadName, find, thread_of
+from perdure.agents.model_facts import reader_of
+from perdure.agents.prompt import Reader
 from perdure.chat.images import fetch_images
 from perdure.chat.inputs import drafts_of, reply_of
 from perdure.chat.prepare import client_tool, skills_of
@@ -58,7 +60,7 @@ async def preview(sender: Sender, actor: Actor, thread_id: str, options: SendOpt
     drafts = await fetch_images(drafts_of(options), sender.fetcher)
     model = await sender.models.resolve(actor, options.override_model or place.agent.model)
     asked_since = sender.env.asked_since()
-    state = await db.read(foresee, actor, place, drafts, model.provider_type, asked_since)
+    state = await db.read(foresee, actor, place, drafts, reader_of(model), asked_since)
     rules = ToolRules.of(state.agent.tool_rules, attached=[tool.name for tool in state.tools])
     theirs = tuple(map(client_tool, options.client_tools or ()))
     skills = skills_of(options)
@@ -71,7 +73,7 @@ def foresee(
     actor: Actor,
     place: Place,
     drafts: list[Draft],
-    provider_type: str,
+    reader: Reader,
     asked_since: datetime | None = None,
 ) -> TurnState:
     """What a turn would begin with if these messages were accepted now."""
@@ -82,7 +84,7 @@ def foresee(
         context = context[:1]
     _, first = opening(context, None, "", "", asked_since)
     context += [_unsaid(place, draft) for draft in (*first, *drafts)]
-    return loaded(conn, actor, NOBODY, provider_type, agent, thread, context, save=False)
+    return loaded(conn, actor, NOBODY, reader, agent, thread, context, save=False)
 
 
 def _unsaid(place: Place, draft: Draft) -> MessageRow:

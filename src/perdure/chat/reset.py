@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from perdure.agents import boot
 from perdure.agents import store as agents
 from perdure.agents.compiled import recompile
-from perdure.agents.model_facts import describe
+from perdure.agents.model_facts import describe, reader_of
+from perdure.agents.prompt import Reader
 from perdure.agents.schemas.agent import AgentState
 from perdure.agents.state import read_state
 from perdure.chat.routes import CurrentSender
@@ -53,14 +54,14 @@ async def reset_messages(
         actor,
         agent_id,
         sender.env.lease,
-        provider_type=facts[agent.model].provider_type,
+        reader=reader_of(facts[agent.model]),
         greet=body.add_default_initial_messages,
     )
     return await read_state(db, models, actor, agent_id)
 
 
 def reset(
-    conn: Connection, actor: Actor, agent_id: str, lease: Lease, *, provider_type: str, greet: bool
+    conn: Connection, actor: Actor, agent_id: str, lease: Lease, *, reader: Reader, greet: bool
 ) -> None:
     """Empty the context; `ThreadBusy` while a run works on it.
 
@@ -74,5 +75,5 @@ def reset(
     if greet:
         first = boot.first_messages(agent.agent_type, None, now(), agent.timezone)
         messages.append(conn, messages.get_thread(conn, actor, agent_id), first)
-    recompile(conn, agent, agent_id, provider_type=provider_type, update_timestamp=True)
+    recompile(conn, agent, agent_id, reader=reader, update_timestamp=True)
     runs.delete_run(conn, actor, held.run_id)

@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 from perdure.chat.settings import MultiagentSettings, SleeptimeSettings, StreamSettings
 from perdure.db.settings import DatabaseSettings
 from perdure.embeddings.settings import EmbeddingSettings
+from perdure.files.settings import FileSettings
 from perdure.kit.outbound import OutboundSettings
 from perdure.loop.settings import SummarySettings
 from perdure.mcp.settings import McpSettings
@@ -79,6 +80,7 @@ class Settings(BaseModel):
     summaries: SummarySettings = SummarySettings()
     sandbox: SandboxSettings = SandboxSettings()
     tools: ToolSettings = ToolSettings()
+    files: FileSettings = FileSettings()
     outbound: OutboundSettings = OutboundSettings()
     mcp: McpSettings = McpSettings()
     log: LogSettings = LogSettings()

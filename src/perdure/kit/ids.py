@@ -68,6 +68,8 @@ def id_pattern(prefix: str) -> StringConstraints:
 AgentId = Annotated[str, id_pattern("agent")]
 ArchiveId = Annotated[str, id_pattern("archive")]
 BlockId = Annotated[str, id_pattern("block")]
+FileId = Annotated[str, id_pattern("file")]
+FolderId = Annotated[str, id_pattern("source")]
 MessageId = Annotated[str, id_pattern("message")]
 PassageId = Annotated[str, id_pattern("passage")]
 ProviderId = Annotated[str, id_pattern("provider")]

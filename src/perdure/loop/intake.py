@@ -11,6 +11,7 @@ from perdure.agents import store as agents
 from perdure.agents.compiled import compiled_prompt
 from perdure.agents.conversations import store as conversations
 from perdure.agents.conversations.place import find
+from perdure.agents.prompt import Reader
 from perdure.agents.store import AgentRow
 from perdure.content.parts import Approval, ToolReturn, calls_of, text_of
 from perdure.kit.errors import Conflict, InvalidArgument
@@ -55,7 +56,7 @@ class Intake:
     run: RunRow
     hold: Hold
     step: StepRow
-    provider_type: str
+    reader: Reader
     drafts: Sequence[Draft] = ()
     reply: Reply | None = None
     assumed: AgentRow | None = None
@@ -178,7 +179,7 @@ def resume(conn: Connection, new: Intake, repeatable: Repeatable) -> tuple[TurnS
     thread = messages.get_thread(conn, new.actor, new.run.thread_id)
     context = messages.context(conn, thread.id)
     settlement = reopened(context, repeatable(agents.tools_of(conn, agent.id)))
-    state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement)
+    state = loaded(conn, new.actor, new.hold, new.reader, agent, thread, context, settlement)
     state = replace(state, called=called_in_turn(conn, thread.id, new.run.id))
     return state, _stood(conn, new.run.id)
 
@@ -216,7 +217,7 @@ def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     thread, added = messages.append(conn, thread, drafts)
     answered = sum(len(draft.parts) for draft in first[:1] if draft.role == "tool")
     context += added
-    state = loaded(conn, new.actor, new.hold, new.provider_type, agent, thread, context, settlement, answered)
+    state = loaded(conn, new.actor, new.hold, new.reader, agent, thread, context, settlement, answered)
     return replace(state, called=called_in_turn(conn, thread.id, new.run.id)) if settlement else state
 
 
@@ -228,7 +229,7 @@ def loaded(
     conn: Connection,
     actor: Actor,
     hold: Hold,
-    provider_type: str,
+    reader: Reader,
     agent: AgentRow,
     thread: Thread,
     context: Sequence[MessageRow],
@@ -242,12 +243,12 @@ def loaded(
     stored = _stored_prompt(thread, context)
     return TurnState(
         hold=hold,
-        provider_type=provider_type,
+        reader=reader,
         actor=actor,
         agent=agent,
         thread=thread,
         tools=tuple(agents.tools_of(conn, agent.id)),
-        prompt=compiled_prompt(conn, agent, thread.id, provider_type, stored=stored, save=save),
+        prompt=compiled_prompt(conn, agent, thread.id, reader, stored=stored, save=save),
         context=tuple(context),
         settlement=settlement,
         faults=Faults(answered, left_out) if answered or left_out else None,

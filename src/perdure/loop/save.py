@@ -43,9 +43,7 @@ def save_returns(
     runs.insert_step(conn, next_step)
     state = _appended(conn, state, drafts)
     agent = find(conn, state.actor, state.thread.id).agent
-    return replace(
-        state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, state.provider_type)
-    )
+    return replace(state, agent=agent, prompt=compiled_prompt(conn, agent, state.thread.id, state.reader))
 
 
 def save_end(

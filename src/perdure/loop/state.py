@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from perdure.agents.prompt import Reader
 from perdure.agents.store import AgentRow
 from perdure.loop.approvals import Settlement
 from perdure.loop.events import Saved
@@ -32,7 +33,7 @@ class TurnState:
     """What a turn works with: its run, the agent, its tools, and what the model is to see."""
 
     hold: Hold
-    provider_type: str
+    reader: Reader
     actor: Actor
     agent: AgentRow
     thread: Thread

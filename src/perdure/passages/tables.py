@@ -11,8 +11,8 @@ passages = Table(
     id_column(),
     organization_column(),
     Column("archive_id", String, ForeignKey("archives.id", ondelete="CASCADE")),
-    Column("source_id", String),
-    Column("file_id", String),
+    Column("source_id", String, ForeignKey("folders.id", ondelete="CASCADE")),
+    Column("file_id", String, ForeignKey("files.id", ondelete="CASCADE"), index=True),
     Column("text", Text, nullable=False),
     Column("tags", Json, nullable=False),
     Column("metadata", Json, nullable=False),
@@ -27,6 +27,7 @@ passages = Table(
     *stamps(),  # the first is as the caller says: when it happened, or was noted
     Index("ix_passages_archive_id_created_at", "archive_id", "created_at", "id"),
     Index("ix_passages_archive_id_digest", "archive_id", "digest"),
+    Index("ix_passages_source_id_created_at", "source_id", "created_at", "id"),
     Index("ix_passages_organization_id_created_at", "organization_id", "created_at", "id"),
 )
 

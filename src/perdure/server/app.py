@@ -21,6 +21,7 @@ from perdure.chat.reset import router as reset
 from perdure.chat.resume import router as resume
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
+from perdure.files.routes import router as folders
 from perdure.mcp.callback import router as mcp_callback
 from perdure.mcp.legacy import router as mcp_legacy
 from perdure.mcp.routes import router as mcp_servers
@@ -44,6 +45,7 @@ from perdure.tools.sandboxes.routes import router as sandboxes
 ROUTERS = (
     chat,
     conversation_messages,
+    folders,  # a folder may be named as one of the routes below it
     agents,
     conversations,
     memory,

@@ -2,9 +2,11 @@
 
 from perdure.agents import tables as _agents
 from perdure.agents.conversations import tables as _conversations
+from perdure.agents.folders import tables as _agents_files
 from perdure.agents.groups import tables as _groups
 from perdure.archives import tables as _archives
 from perdure.db.schema import metadata
+from perdure.files import tables as _files
 from perdure.mcp import tables as _mcp
 from perdure.memory import tables as _memory
 from perdure.memory.versions import tables as _versions
@@ -21,9 +23,11 @@ __all__ = ["metadata"]
 DECLARED = (
     _agents,
     _archives,
+    _agents_files,
     _conversations,
     _groups,
     _versions,
+    _files,
     _mcp,
     _memory,
     _messages,

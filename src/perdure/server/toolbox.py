@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from perdure.agents import voice as voice_tools
 from perdure.agents.facts import Facts
+from perdure.agents.folders import tools as file_tools
+from perdure.agents.folders.tools import FileAccess
 from perdure.archives import tools as archive_tools
 from perdure.archives.archives import Archives
 from perdure.chat import tools as agent_tools
@@ -38,6 +40,7 @@ BUILTINS = (
     *message_tools.TOOLS,
     *archive_tools.TOOLS,
     *voice_tools.TOOLS,
+    *file_tools.TOOLS,
     *agent_tools.TOOLS,
     *web_tools.TOOLS,
     *code_tools.TOOLS,
@@ -67,6 +70,7 @@ def open_toolbox(
     fetcher: Fetcher,
     sandbox: Sandbox,
     archives: Archives,
+    files: FileAccess,
     address: Callable[[], str | None],
 ) -> Toolbox:
     """All that runs tools; `address` tells where they reach this server, if they can."""
@@ -80,6 +84,7 @@ def open_toolbox(
     places = asyncio.Semaphore(settings.sandbox.programs)
     programs = Programs(runner, dispatcher, ring, address, places)
     dispatcher.add(bound((*archive_tools.TOOLS, *voice_tools.TOOLS), archives))
+    dispatcher.add(bound(file_tools.TOOLS, files))
     dispatcher.add(bound(web_tools.TOOLS, Web(fetcher, settings.search, settings.environment)))
     dispatcher.add(bound(code_tools.TOOLS, runner))
     dispatcher.add(bound(program_tools.TOOLS, programs))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from perdure.agents import archives as archive_links
 from perdure.agents.facts import Facts
+from perdure.agents.folders.tools import FileAccess
 from perdure.archives.archives import Archives
 from perdure.chat.callbacks import Callbacks
 from perdure.chat.mcp.endpoint import Endpoint
@@ -28,6 +29,9 @@ from perdure.db.search import Corpus
 from perdure.embeddings.catalog import Embeddings
 from perdure.embeddings.indexer import Indexer
 from perdure.embeddings.offline.model import inside
+from perdure.files.embedding import FolderEmbedding
+from perdure.files.parser import Parser
+from perdure.files.queue import Holder
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
 from perdure.loop.order import Environment
@@ -96,13 +100,18 @@ class Wiring:
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
         facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
-        sandbox = open_sandbox(settings.sandbox, settings.surroundings)
-        stack.push_async_callback(sandbox.close)
         embeddings = Embeddings(models, settings.embeddings)
         stack.push_async_callback(embeddings.close)
         indexer = Indexer(db, embeddings, CORPORA)
+        folder_embedding = FolderEmbedding(db, models, embeddings, indexer.wake)
+        files = FileAccess(models, folder_embedding)
+        parser = Parser(db, Holder(lease.owner, lease.seconds), settings.files, folder_embedding)
+        sandbox = open_sandbox(settings.sandbox, settings.surroundings)
+        stack.push_async_callback(sandbox.close)
         archives = Archives(db, archive_links, embeddings, indexer)
-        toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, archives, lambda: _address(app))
+        toolbox = open_toolbox(
+            settings, db, ring, facts, fetcher, sandbox, archives, files, lambda: _address(app)
+        )
         keep = timedelta(hours=settings.runs.frames_hours)
         spill = Spill(db, lease.owner, keep)
         listener = Listener(settings.database_url, CHANNEL)
@@ -126,8 +135,8 @@ class Wiring:
         toolbox.add_correspondence(sender, settings)
         takeover = Takeover(worker, left_open)
         sleeptime = Sleeptime(sender, settings.sleeptime)
-        parts = (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime, indexer)
-        for part in parts:
+        parts = (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime)
+        for part in (*parts, indexer, parser):
             if part:
                 await part.start()
                 stack.push_async_callback(part.close)
@@ -149,6 +158,8 @@ class Wiring:
             "mcp_servers": toolbox.mcp_servers,
             "programs": toolbox.programs,
             "runner": runner,
+            "parser": parser,
+            "folder_embedding": folder_embedding,
             "callbacks": callbacks,
             "sender": sender,
             "authenticate": authenticate,

@@ -7,6 +7,7 @@ import pytest
 from tests.loop.compaction.test_cut import row
 from tests.runs.rows import run_of
 
+from perdure.agents.prompt import Reader
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.content.parts import Text, text_of
 from perdure.loop import intake
@@ -46,7 +47,7 @@ def summary_by(shared_database, actor, agent_id):
 
         run = run_of(actor, agent_id)
         step = new_step(run, models["own"], 1000)
-        new = Intake(actor, run, Hold(run.id, MINE), step, "scripted")
+        new = Intake(actor, run, Hold(run.id, MINE), step, Reader("scripted"))
         state = await shared_database.write(intake.accept, new)
         settings = SummarySettings(seconds=seconds)
         env = Environment(shared_database, Dispatcher(()), MINE, None, resolve=resolve, summaries=settings)

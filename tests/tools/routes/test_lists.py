@@ -29,7 +29,9 @@ def test_tools_are_found_by_name_id_type_and_part_of_a_name(client, http) -> Non
     assert names(tool_ids=[memory.id]) == ["memory"]
     assert names(search="APPEND") == ["core_memory_append"]
     assert names(tool_types=["letta_memory_core"]) == MEMORY
-    assert names(extra_query={"tool_types": "letta_memory_core, letta_files_core"}) == MEMORY
+    assert names(extra_query={"tool_types": "letta_memory_core, letta_files_core"}) == sorted(
+        [*MEMORY, "grep_files", "open_files", "semantic_search_files"]
+    )
     assert not set(MEMORY) & set(names(exclude_tool_types=["letta_memory_core"]))
     assert names(return_only_letta_tools=True) == names()
     with pytest.raises(BadRequestError, match="there is no tool type memory_core"):

@@ -6,14 +6,14 @@ from sqlalchemy import Connection
 
 from perdure.agents import isolated
 from perdure.agents import store as agents
-from perdure.agents.compiled import circumstances, ingredients_of
+from perdure.agents.compiled import circumstances, composed, ingredients_of
 from perdure.agents.conversations import store
 from perdure.agents.conversations.place import Place, find
 from perdure.agents.conversations.schemas import CreateConversation
 from perdure.agents.conversations.store import ConversationRow, adapted
 from perdure.agents.isolated import IsolatedBlock, copied, isolated_of, labelled, shadowed
 from perdure.agents.model_settings import merge
-from perdure.agents.prompt import compose, fingerprint
+from perdure.agents.prompt import Reader, fingerprint
 from perdure.agents.store import AgentRow, blocks_of
 from perdure.kit.clock import now
 from perdure.kit.ids import new_id
@@ -23,13 +23,13 @@ from perdure.tenancy.actor import Actor
 
 
 def begin(
-    conn: Connection, actor: Actor, agent_id: str, body: CreateConversation, provider_type: str
+    conn: Connection, actor: Actor, agent_id: str, body: CreateConversation, reader: Reader
 ) -> ConversationRow:
     """Begin a conversation with an agent."""
     agent = agents.get(conn, actor, agent_id)
     row = _asked(_fresh(actor, agent_id, hidden=body.hidden), body)
     own = copied(conn, actor, labelled(conn, agent_id, body.isolated_block_labels or ()))
-    text, mark = _prompt(conn, adapted(agent, row), row.id, own, provider_type)
+    text, mark = _prompt(conn, adapted(agent, row), row.id, own, reader)
     messages.open_thread(conn, actor, agent_id, row.id, text, mark)
     _store(conn, row, own)
     return row
@@ -40,7 +40,7 @@ def fork(
     actor: Actor,
     thread_id: str,
     *,
-    provider_type: str,
+    reader: Reader,
     hidden: bool = False,
     until: str | None = None,
 ) -> ConversationRow:
@@ -48,7 +48,7 @@ def fork(
     source = find(conn, actor, thread_id)
     row = _forked(actor, source, hidden=hidden)
     own = copied(conn, actor, isolated_of(conn, thread_id))
-    text, mark = _prompt(conn, source.agent, row.id, own, provider_type)
+    text, mark = _prompt(conn, source.agent, row.id, own, reader)
     thread = messages.get_thread(conn, actor, thread_id)
     fork_thread(conn, actor, thread, row.id, system_text=text, fingerprint=mark, until=until)
     _store(conn, row, own)
@@ -105,10 +105,10 @@ def _forked(actor: Actor, source: Place, *, hidden: bool) -> ConversationRow:
 
 
 def _prompt(
-    conn: Connection, agent: AgentRow, thread_id: str, own: list[IsolatedBlock], provider_type: str
+    conn: Connection, agent: AgentRow, thread_id: str, own: list[IsolatedBlock], reader: Reader
 ) -> tuple[str, str]:
-    made_of = ingredients_of(agent, shadowed(blocks_of(conn, agent.id), own), provider_type)
-    return compose(made_of, circumstances(conn, agent, thread_id)), fingerprint(made_of)
+    made_of = ingredients_of(conn, agent, shadowed(blocks_of(conn, agent.id), own), reader)
+    return composed(conn, made_of, circumstances(conn, agent, thread_id)), fingerprint(made_of)
 
 
 def _store(conn: Connection, row: ConversationRow, own: list[IsolatedBlock]) -> None:

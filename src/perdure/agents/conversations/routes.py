@@ -17,7 +17,8 @@ from perdure.agents.conversations.schemas import (
     UpdateConversation,
 )
 from perdure.agents.conversations.state import page_of, parts_of, states_of
-from perdure.agents.model_facts import describe
+from perdure.agents.model_facts import describe, reader_of
+from perdure.agents.prompt import Reader
 from perdure.agents.schemas.agent import Message
 from perdure.db import Database, Db
 from perdure.kit.ids import AgentId, MessageId
@@ -35,8 +36,8 @@ async def create(
     """Begin a conversation with an agent. Nothing is stored unless all of it can be."""
     await _check_model(models, actor, body.model)
     place = await db.read(find, actor, agent_id)
-    provider_type = await _provider_type(models, actor, body.model or place.agent.model)
-    row = await db.write(begin, actor, agent_id, body, provider_type)
+    reader = await _reader(models, actor, body.model or place.agent.model)
+    row = await db.write(begin, actor, agent_id, body, reader)
     return await _state(db, models, actor, row.id)
 
 
@@ -102,7 +103,7 @@ async def fork_conversation(
         fork,
         actor,
         place.thread_id,
-        provider_type=await _provider_type(models, actor, place.agent.model),
+        reader=await _reader(models, actor, place.agent.model),
         hidden=hidden,
         until=message_id,
     )
@@ -124,10 +125,8 @@ async def recompile(
     This happens by itself whenever something the prompt is made of has changed.
     """
     place: Place = await db.read(find, actor, thread_of(conversation_id, body.agent_id if body else None))
-    provider_type = await _provider_type(models, actor, place.agent.model)
-    return await db.write(
-        recompile_prompt, place.agent, place.thread_id, provider_type=provider_type, dry_run=dry_run
-    )
+    reader = await _reader(models, actor, place.agent.model)
+    return await db.write(recompile_prompt, place.agent, place.thread_id, reader=reader, dry_run=dry_run)
 
 
 async def _check_model(models: Models, actor: Actor, handle: str | None) -> None:
@@ -135,8 +134,8 @@ async def _check_model(models: Models, actor: Actor, handle: str | None) -> None
         await models.resolve(actor, handle)
 
 
-async def _provider_type(models: Models, actor: Actor, handle: str) -> str:
-    return (await describe(models, actor, [handle]))[handle].provider_type
+async def _reader(models: Models, actor: Actor, handle: str) -> Reader:
+    return reader_of((await describe(models, actor, [handle]))[handle])
 
 
 async def _state(db: Database, models: Models, actor: Actor, conversation_id: str) -> Conversation:

@@ -7,6 +7,7 @@ from perdure.agents.routes import (
     agents,
     archives,
     blocks,
+    folders,
     memory,
     prompts,
     tags,
@@ -16,5 +17,6 @@ from perdure.agents.routes import (
 )
 
 router = APIRouter()
-for part in (agents, groups, blocks, memory, tools, archives, prompts, tags, tool_changes, tool_runs):
+PARTS = (agents, groups, blocks, memory, tools, archives, folders, prompts, tags, tool_changes, tool_runs)
+for part in PARTS:
     router.routes.extend(part.router.routes)

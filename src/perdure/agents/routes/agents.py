@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from perdure.agents import secrets
+from perdure.agents import secrets, store
 from perdure.agents.create import plan_agent
 from perdure.agents.delete import delete_agent
 from perdure.agents.filters import AskedSince, Filters, Included, count_agents, list_agents
@@ -83,7 +83,8 @@ async def update(
     """Change the named fields of an agent. Lists replace, model settings merge, null clears."""
     check_fields(actor, body.model_fields_set)
     sealed = await _seal(models, actor, body.secrets)
-    change = await plan_change(models, actor, body, sealed)
+    agent = await db.read(store.get, actor, agent_id)
+    change = await plan_change(models, actor, body, sealed, agent.model)
     await db.write(apply_update, actor, agent_id, change)
     return await read_state(db, models, actor, agent_id)
 

@@ -7,7 +7,7 @@ from perdure.agents.compiled import recompile as recompile_prompt
 from perdure.agents.context import load_context, overview
 from perdure.agents.conversations.place import DEFAULT, Place, find, thread_of
 from perdure.agents.conversations.store import ConversationNotFound
-from perdure.agents.model_facts import describe
+from perdure.agents.model_facts import describe, reader_of
 from perdure.agents.model_settings import context_window
 from perdure.agents.schemas.context import ContextOverview
 from perdure.agents.store import get
@@ -40,7 +40,7 @@ async def recompile(
         recompile_prompt,
         agent,
         agent_id,
-        provider_type=facts[agent.model].provider_type,
+        reader=reader_of(facts[agent.model]),
         update_timestamp=update_timestamp,
         dry_run=dry_run,
     )
@@ -58,7 +58,7 @@ async def context(
     place = await db.read(_place, actor, agent_id, conversation_id)
     agent = place.agent
     facts = (await describe(models, actor, [agent.model]))[agent.model]
-    loaded = await db.read(load_context, agent, place.thread_id, facts.provider_type)
+    loaded = await db.read(load_context, agent, place.thread_id, reader_of(facts))
     return overview(loaded, context_window(agent.context_window_limit, facts.context_window))
 
 

@@ -7,10 +7,12 @@ from pydantic import BaseModel, ConfigDict
 
 from perdure.agents.groups.schemas import Group
 from perdure.agents.schemas.compaction import CompactionSettings
+from perdure.agents.schemas.files import FileBlock
 from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import AgentType, Json, MultitaskStrategy, StopReason
 from perdure.embeddings.schemas import EmbeddingConfig
+from perdure.files.schemas import Folder
 from perdure.kit.clock import WIRE_TIME
 from perdure.memory.schemas import Block
 from perdure.messages.schemas import ApprovalRequestMessage
@@ -44,7 +46,7 @@ class Memory(BaseModel):
     agent_type: AgentType | None = None
     git_enabled: bool = False
     blocks: list[Block] = []
-    file_blocks: list[Json] = []
+    file_blocks: list[FileBlock] = []
     prompt_template: str = ""
 
 
@@ -71,7 +73,7 @@ class AgentState(BaseModel):
     memory: Memory
     blocks: list[Block]
     tools: list[Tool]
-    sources: list[Json] = []
+    sources: list[Folder] = []
     tags: list[str]
     secrets: list[AgentSecret]
     tool_exec_environment_variables: list[AgentSecret]

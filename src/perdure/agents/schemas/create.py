@@ -9,7 +9,6 @@ from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import (
     AgentName,
     AgentType,
-    FolderId,
     IdentityId,
     MultitaskStrategy,
     StoredJson,
@@ -18,7 +17,7 @@ from perdure.agents.schemas.types import (
     Timezone,
 )
 from perdure.embeddings.schemas import EmbeddingConfig
-from perdure.kit.ids import BlockId, ToolId
+from perdure.kit.ids import BlockId, FolderId, ToolId
 from perdure.memory.schemas import CreateBlock
 from perdure.tools.rules import ToolRule
 

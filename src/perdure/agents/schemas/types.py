@@ -47,7 +47,6 @@ Include = Literal[
     "agent.tags",
     "agent.tools",
 ]
-FolderId = Annotated[str, id_pattern("source")]
 IdentityId = Annotated[str, id_pattern("identity")]
 Json = dict[str, Any]
 StoredJson = Annotated[dict[str, Any], AfterValidator(storable)]

@@ -9,7 +9,6 @@ from perdure.agents.schemas.llm_config import LLMConfig
 from perdure.agents.schemas.model_settings import ModelSettings, ResponseFormat
 from perdure.agents.schemas.types import (
     AgentName,
-    FolderId,
     IdentityId,
     MultitaskStrategy,
     StopReason,
@@ -19,7 +18,7 @@ from perdure.agents.schemas.types import (
     Timezone,
 )
 from perdure.embeddings.schemas import EmbeddingConfig
-from perdure.kit.ids import BlockId, MessageId, ToolId
+from perdure.kit.ids import BlockId, FolderId, MessageId, ToolId
 from perdure.tools.rules import ToolRule
 
 

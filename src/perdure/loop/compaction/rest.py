@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from perdure.agents.compaction import compaction_in_force
+from perdure.agents.model_facts import reader_of
 from perdure.agents.model_settings import context_window
 from perdure.agents.schemas.compaction import CompactionSettings
 from perdure.content.parts import Compaction, text_of
@@ -65,7 +66,7 @@ def begin(
 
     A thread where nothing was said is done at once. `named` settings go before the agent's.
     """
-    state = save.claim_thread(conn, actor, order.run, env.lease, order.model.provider_type)
+    state = save.claim_thread(conn, actor, order.run, env.lease, reader_of(order.model))
     if not said_in(state):
         runs.delete_run(conn, actor, order.run.id)
         return Shrunk("", len(state.context), len(state.context))

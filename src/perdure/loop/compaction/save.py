@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from perdure.agents.compiled import recompile
 from perdure.agents.conversations.place import find
+from perdure.agents.prompt import Reader
 from perdure.loop.events import Saved
 from perdure.loop.intake import loaded
 from perdure.loop.save import finish, save_step
@@ -23,13 +24,13 @@ from perdure.runs.store import RunRow, StepRow
 from perdure.tenancy.actor import Actor
 
 
-def claim_thread(conn: Connection, actor: Actor, run: RunRow, lease: Lease, provider_type: str) -> TurnState:
+def claim_thread(conn: Connection, actor: Actor, run: RunRow, lease: Lease, reader: Reader) -> TurnState:
     """Take a thread for work that says nothing, with a run that has no steps yet; `ThreadBusy`."""
     agent = find(conn, actor, run.thread_id).agent
     leases.claim(conn, run, lease)
     thread = messages.get_thread(conn, actor, run.thread_id)
     context = messages.context(conn, thread.id)
-    return loaded(conn, actor, Hold(run.id, lease), provider_type, agent, thread, context)
+    return loaded(conn, actor, Hold(run.id, lease), reader, agent, thread, context)
 
 
 def save_aside(
@@ -71,7 +72,7 @@ def save_compaction(
     context = (*prompt, *added, *kept)
     messages.set_context(conn, thread, [row.id for row in context])
     agent = find(conn, state.actor, thread.id).agent
-    text = recompile(conn, agent, thread.id, provider_type=state.provider_type, update_timestamp=True)
+    text = recompile(conn, agent, thread.id, reader=state.reader, update_timestamp=True)
     return replace(state, thread=thread, agent=agent, context=context, prompt=text)
 
 

@@ -1,0 +1,1 @@
+"""Folders that agents see, and the files they have open."""

@@ -1,0 +1,1 @@
+"""Folders and files: uploaded, read in the background, parted into passages that are searched."""
