@@ -213,6 +213,13 @@ async def test_each_call_has_the_limits_it_was_given(sandbox: ChosenSandbox):
         assert (await call(sandbox, source, None, limits=Limits(file_bytes=most))).value == most
 
 
+async def test_a_call_may_be_one_process_alone(sandbox: ChosenSandbox):
+    limits = Limits(processes=1)
+    assert (await call(sandbox, "1", None, limits=limits)).value == 1
+    if sandbox.name == "bubblewrap":  # the others count, or have control groups
+        assert (await call(sandbox, "import os\nos.fork()", None, limits=limits)).status == "error"
+
+
 async def test_calls_one_after_the_other_have_a_worker_in_common_while_nothing_of_them_is_left_in_it():
     sandbox = ChosenSandbox(SandboxSettings(mode="landlock"))
     try:

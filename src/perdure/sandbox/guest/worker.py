@@ -24,7 +24,7 @@ from .tree import Tree
 Reason = Literal["time", "cpu", "memory", "crash", "gone"]
 FIRST_LOOK, LOOK_EVERY = 0.03, 0.05
 ROUNDING = 0.3  # the kernel counts processor time in two ways
-OWN_MEMORY, OWN_PROCESSES = 16 << 20, 1  # of its control group and its namespace, beside the child's
+OWN_MEMORY = 16 << 20  # of its control group, beside what its child may take
 MAX_MESSAGE, OF_A_CALL = 1 << 16, 4
 
 
@@ -111,7 +111,7 @@ class Worker:
         """Have the control groups hold all of the next call's processes together."""
         most = {
             "memory_limit": limits.memory_bytes + OWN_MEMORY,
-            "processes_limit": limits.processes + OWN_PROCESSES,
+            "processes_limit": limits.processes + 1 + self._plan.namespaces,  # itself, and who began it
         }
         if limits != self._bounds:
             self._bounds = limits
