@@ -7,7 +7,7 @@ words that many entries have are known from a sample: counting those would take 
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
@@ -25,7 +25,7 @@ GROWTH = 1.2  # how much larger a scope may be than when its sample was taken
 LASTING = 600.0  # seconds until totals are counted anew, which deletions make smaller
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Totals:
     """Of one scope. `shares`: of which part of a sample each common word was."""
 
@@ -104,22 +104,24 @@ def _totals(conn: Connection, corpus: Corpus, scope: ColumnElement[bool], key: s
     texts, length = conn.execute(query).one()
     if texts <= SMALL:
         return Totals(texts, length)
-    return memory_of(conn).use(
-        ("totals", corpus.items.name, key), Totals, lambda kept: _renew(conn, corpus, scope, kept)
-    )
+    memory, named = memory_of(conn), ("totals", corpus.items.name, key)
+    totals = _renewed(conn, corpus, scope, memory.get(named, Totals))
+    memory.put(named, totals)
+    return totals
 
 
-def _renew(conn: Connection, corpus: Corpus, scope: ColumnElement[bool], kept: Totals) -> None:
+def _renewed(conn: Connection, corpus: Corpus, scope: ColumnElement[bool], kept: Totals) -> Totals:
+    """The totals with what is new; from time to time all is counted anew, as some may be gone."""
     entries = corpus.entries.c
     if time.monotonic() - kept.counted > LASTING:
-        kept.texts = kept.length = kept.last = 0
-        kept.counted = time.monotonic()
+        kept = replace(kept, texts=0, length=0, last=0, counted=time.monotonic())
     query = select(func.count(), func.sum(entries.length), func.max(entries.number))
     texts, length, last = conn.execute(query.where(scope, entries.number > kept.last)).one()
     if texts:
-        kept.texts, kept.length, kept.last = kept.texts + texts, kept.length + length, last
+        kept = replace(kept, texts=kept.texts + texts, length=kept.length + length, last=last)
     if kept.texts > GROWTH * kept.sampled:
-        kept.sampled, kept.shares = kept.texts, _sample(conn, corpus, scope, kept.last)
+        kept = replace(kept, sampled=kept.texts, shares=_sample(conn, corpus, scope, kept.last))
+    return kept
 
 
 def _sample(conn: Connection, corpus: Corpus, scope: ColumnElement[bool], last: int) -> dict[str, float]:

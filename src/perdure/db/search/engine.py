@@ -24,6 +24,8 @@ from sqlalchemy import (
 
 from perdure.db.search.corpus import Corpus
 
+LOCK = 726_355  # any number that no other program uses for locks of the same database
+
 
 def having(
     conn: Connection, corpus: Corpus, marks: Sequence[str], words: Sequence[str]
@@ -46,6 +48,15 @@ def having(
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     return select(brought.c.number).order_by(brought.c.number.desc())
+
+
+def one_by_one(conn: Connection, corpus: Corpus) -> None:
+    """Let others who store vectors wait until this transaction ends, so that ids are committed in order.
+
+    Who has read up to an id looks behind it only; SQLite has one writer anyway.
+    """
+    if conn.dialect.name != "sqlite":
+        conn.execute(select(func.pg_advisory_xact_lock(LOCK, func.hashtext(corpus.vectors.name))))
 
 
 def _any(words: Sequence[str]) -> str:

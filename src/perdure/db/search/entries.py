@@ -10,6 +10,7 @@ from sqlalchemy import Connection, String, bindparam, delete, func, insert, sele
 
 from perdure.db.prepared import Prepared
 from perdure.db.search.corpus import Corpus
+from perdure.db.search.engine import one_by_one
 from perdure.db.search.lexemes import lexemes
 
 MARK = "\u00a7"  # no lexeme of a text begins so
@@ -150,6 +151,7 @@ def store_vectors(
     if not rows:
         return
     numbers = [row["number"] for row in rows]
+    one_by_one(conn, corpus)
     conn.execute(delete(corpus.vectors).where(corpus.vectors.c.number.in_(numbers)))
     conn.execute(insert(corpus.vectors), rows)
     conn.execute(_embedded(corpus), [{"of": number, "embedded": space} for number in numbers])

@@ -1,5 +1,6 @@
 """Arithmetic on vectors with NumPy, which takes long to import: loaded when vectors are used."""
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,6 +43,7 @@ class Sketches:
 
     def __init__(self, rows: int = FIRST):
         self.last = 0  # the greatest id of what was added
+        self._adding = threading.Lock()
         self._count = 0
         self._numbers: Numbers = np.empty(rows, np.int64)
         self._words: NDArray[np.uint64] = np.empty((0, rows), np.uint64)
@@ -54,15 +56,23 @@ class Sketches:
         """What it takes."""
         return self._numbers.nbytes + self._words.nbytes
 
-    def add(self, numbers: Sequence[int], sketches: Sequence[bytes]) -> None:
-        """Add the sketches of entries by their numbers."""
-        words = np.frombuffer(b"".join(sketches), "<u8").reshape(len(sketches), -1).T
-        count = self._count + len(numbers)
-        if count > len(self._numbers) or not len(self._words):
-            self._grow(max(count, 2 * self._count, FIRST), len(words))
-        self._numbers[self._count : count] = numbers
-        self._words[:, self._count : count] = words
-        self._count = count
+    def add(self, rows: Sequence[Any]) -> None:
+        """Add sketches by the numbers of their entries: rows of `id, number, sketch`, in the order of ids.
+
+        Several may read the same rows at once, each from where it saw the end; each row is added once.
+        """
+        with self._adding:
+            new = [row for row in rows if row[0] > self.last]
+            if not new:
+                return
+            ids, numbers, sketches = zip(*new, strict=True)
+            words = np.frombuffer(b"".join(sketches), "<u8").reshape(len(new), -1).T
+            count = self._count + len(new)
+            if count > len(self._numbers) or not len(self._words):
+                self._grow(max(count, 2 * self._count, FIRST), len(words))
+            self._numbers[self._count : count] = numbers
+            self._words[:, self._count : count] = words
+            self._count, self.last = count, ids[-1]
 
     def _grow(self, rows: int, width: int) -> None:
         numbers, words = np.empty(rows, np.int64), np.empty((width, rows), np.uint64)
@@ -74,6 +84,8 @@ class Sketches:
     def distances(self, query: Bytes) -> Any:
         """In how many signs each differs from the query."""
         count, words = self._count, self._words
+        if not count:
+            return np.zeros(0, np.uint16)
         wanted = np.frombuffer(sketched(query), "<u8")
         differing = np.zeros(count, np.uint16)
         for row, word in zip(words, wanted, strict=True):

@@ -25,32 +25,35 @@ K = TypeVar("K", bound=Kept)
 
 
 class Memory:
-    """The things used last, as many as fit into `most` bytes."""
+    """The things used last, as many as fit into `most` bytes.
+
+    Nobody may ask the database while holding a lock: on Postgres all units of work share a thread, and one
+    that waited for a lock there would keep the one that has it from ever going on.
+    """
 
     def __init__(self, most: int):
         self.most = most
-        self._things: OrderedDict[Hashable, tuple[threading.Lock, Kept]] = OrderedDict()
+        self._things: OrderedDict[Hashable, Kept] = OrderedDict()
         self._lock = threading.Lock()
 
-    def use(self, key: Hashable, make: Callable[[], K], renew: Callable[[K], None]) -> K:
-        """The thing of this key, made if need be, and renewed; one thread at a time does so."""
+    def get(self, key: Hashable, make: Callable[[], K]) -> K:
+        """The thing of this key, made if need be."""
         with self._lock:
-            held = self._things.get(key)
-            if held is None:
-                held = self._things[key] = (threading.Lock(), make())
+            thing = self._things.get(key)
+            if thing is None:
+                thing = self._things[key] = make()
             self._things.move_to_end(key)
-        lock, thing = held
-        with lock:
-            renew(cast("K", thing))
-        self._forget()
         return cast("K", thing)
 
-    def _forget(self) -> None:
+    def put(self, key: Hashable, thing: Kept) -> None:
+        """Keep a thing that is new or has grown, and forget those that were used longest ago."""
         with self._lock:
-            total = sum(thing.size for _, thing in self._things.values())
+            self._things[key] = thing
+            self._things.move_to_end(key)
+            total = sum(each.size for each in self._things.values())
             while total > self.most and len(self._things) > 1:
-                _, (_, thing) = self._things.popitem(last=False)
-                total -= thing.size
+                _, oldest = self._things.popitem(last=False)
+                total -= oldest.size
 
 
 MEGABYTE = 1 << 20

@@ -44,7 +44,7 @@ def _blocks(lists: Sequence[Scored], deep: int) -> Iterator[list[int]]:
     Each block is ordered by itself, so that what longer lists add comes behind, and pages of a search
     fit together.
     """
-    for start in range(0, deep, BLOCK):
+    for start in range(0, min(deep, max(map(len, lists))), BLOCK):
         yield list(dict.fromkeys(number for found in lists for number, _ in found[start : start + BLOCK]))
 
 

@@ -97,16 +97,12 @@ def _sketches(
     vectors = corpus.vectors.c
     query = select(vectors.id, vectors.number, vectors.sketch).where(condition, vectors.space == space)
 
-    def renew(kept: Sketches) -> None:
-        while rows := conn.execute(
-            query.where(vectors.id > kept.last).order_by(vectors.id).limit(LOADED)
-        ).all():
-            kept.add([row.number for row in rows], [row.sketch for row in rows])
-            kept.last = rows[-1].id
-
-    return memory_of(conn).use(
-        ("sketches", corpus.items.name, wanted.organization_id, key, space), Sketches, renew
-    )
+    memory, named = memory_of(conn), ("sketches", corpus.items.name, wanted.organization_id, key, space)
+    kept = memory.get(named, Sketches)
+    while rows := conn.execute(query.where(vectors.id > kept.last).order_by(vectors.id).limit(LOADED)).all():
+        kept.add(rows)
+    memory.put(named, kept)
+    return kept
 
 
 def _in_scope(corpus: Corpus, wanted: Wanted) -> ColumnElement[bool]:
