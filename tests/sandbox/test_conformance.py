@@ -4,6 +4,7 @@ Each combination is a process of its own, so that attacks meet a server like the
 tests that ran say which combinations those were.
 """
 
+import fcntl
 import json
 import os
 import subprocess
@@ -50,7 +51,6 @@ COMBINATIONS = [
 DOCKER = ("PERDURE_TEST_DOCKER_IMAGE", "DOCKER_HOST")
 
 
-@cache
 def started(backend: str, user: str, kind: str, *only: str) -> subprocess.Popen[str]:
     """A process that tries all attacks, or only some."""
     script = Path(__file__).with_name("conformance.py")
@@ -64,15 +64,37 @@ def started(backend: str, user: str, kind: str, *only: str) -> subprocess.Popen[
 
 
 @cache
-def tried(backend: str, user: str, kind: str) -> dict[str, str | None] | str:
-    """What each attack breached; or why the sandbox could not be started."""
-    for combination in COMBINATIONS:  # side by side: they wait most of the time
-        if (combination[2] == "plain") == (kind == "plain") and not _reason(*combination):
-            started(*combination)
-    out, err = started(backend, user, kind).communicate(timeout=240)
-    if started(backend, user, kind).returncode:
-        return err[-2000:]
-    return {line["name"]: line["breach"] for line in map(json.loads, out.splitlines())}
+def tried(shared: Path, backend: str, user: str, kind: str) -> dict[str, str | None] | str:
+    """What each attack breached; or why the sandbox could not be started.
+
+    Tests may run in several processes. The first that wants to know finds it out for all: in `shared`.
+    """
+    told = shared / f"{backend} {user} {kind}.json"
+    with (shared / "conformance.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            for name, found in _found(kind).items():
+                (shared / name).write_text(json.dumps(found))
+    return json.loads(told.read_text())
+
+
+def _found(kind: str) -> dict[str, dict[str, str | None] | str]:
+    """That of all combinations with a kind like this one, side by side: they wait most of the time."""
+    alike = [one for one in COMBINATIONS if (one[2] == "plain") == (kind == "plain") and not _reason(*one)]
+    processes = {f"{' '.join(one)}.json": started(*one) for one in alike}
+    found: dict[str, dict[str, str | None] | str] = {}
+    for name, process in processes.items():
+        out, err = process.communicate(timeout=240)
+        lines = map(json.loads, out.splitlines())
+        found[name] = err[-2000:] if process.returncode else {each["name"]: each["breach"] for each in lines}
+    return found
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of tests, whichever of its processes this is."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 def _reason(backend: str, user: str, _: str) -> str | None:
@@ -94,15 +116,15 @@ PARAMETERS = [
 
 @pytest.mark.parametrize("attack", [attack.name for attack in ATTACKS])
 @pytest.mark.parametrize(("backend", "user", "kind"), PARAMETERS)
-def test_the_sandbox_holds(backend: str, user: str, kind: str, attack: str):
-    found = tried(backend, user, kind)
+def test_the_sandbox_holds(shared: Path, backend: str, user: str, kind: str, attack: str):
+    found = tried(shared, backend, user, kind)
     if isinstance(found, str):
         pytest.skip(f"{backend} cannot be started here as {user}: {found}")
     assert found[attack] is None
 
 
-def test_at_least_one_sandbox_runs_here():
-    assert any(isinstance(tried(*one), dict) for one in COMBINATIONS if not _reason(*one))
+def test_at_least_one_sandbox_runs_here(shared: Path):
+    assert any(isinstance(tried(shared, *one), dict) for one in COMBINATIONS if not _reason(*one))
 
 
 @pytest.mark.skipif(bool(missing("unsafe-local")), reason="no Linux")
