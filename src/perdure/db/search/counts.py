@@ -17,7 +17,7 @@ from perdure.db.search.entries import MARKS, mark
 from perdure.db.search.remembered import memory_of
 from perdure.db.search.wanted import Wanted
 
-SMALL = 2_000  # entries of a scope that are all looked at
+SMALL = 1_000  # entries of a scope that are all looked at
 MOST_COUNTED = 2_000
 SPOTS, EACH = 20, 100  # of a sample
 COMMON = 0.01  # share of a sample from which on a word is not counted
@@ -61,8 +61,8 @@ class Counts:
         return self.texts <= SMALL
 
 
-def counts_of(conn: Connection, corpus: Corpus, wanted: Wanted) -> Counts:
-    """What there is to search."""
+def counts_of(conn: Connection, corpus: Corpus, wanted: Wanted, words: Sequence[str]) -> Counts:
+    """What there is to search, for some words."""
     entries = corpus.entries.c
     if wanted.scopes is None:
         parts = [
@@ -73,8 +73,9 @@ def counts_of(conn: Connection, corpus: Corpus, wanted: Wanted) -> Counts:
     texts = sum(part.texts for part in parts)
     shares: dict[str, float] = {}
     for part in parts:
-        for word, share in part.shares.items():
-            shares[word] = shares.get(word, 0.0) + share * part.texts / texts
+        for word in words:
+            if word in part.shares:
+                shares[word] = shares.get(word, 0.0) + part.shares[word] * part.texts / texts
     return Counts(texts, sum(part.length for part in parts), shares)
 
 

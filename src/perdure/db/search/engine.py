@@ -1,8 +1,8 @@
 """What two databases say differently of a corpus: what has words, and what is in a list of numbers."""
 
-import json
 from collections.abc import Sequence
 
+import orjson
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    Subquery,
     Text,
     any_,
     column,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     select,
     table,
     text,
-    tuple_,
 )
 
 from perdure.db.search.corpus import Corpus
@@ -66,22 +66,23 @@ def _any(words: Sequence[str]) -> str:
 def among(conn: Connection, number: ColumnElement[int], numbers: Sequence[int]) -> ColumnElement[bool]:
     """Whether a number is one of many, as one parameter."""
     if conn.dialect.name == "sqlite":
-        values = func.json_each(json.dumps(numbers)).table_valued(column("value", Integer))
+        values = func.json_each(orjson.dumps(numbers).decode()).table_valued(column("value", Integer))
         return number.in_(select(values.c.value))
     return number == any_(literal(list(numbers), ARRAY(BigInteger)))
 
 
-def at_places(conn: Connection, corpus: Corpus, places: Sequence[tuple[str, int]]) -> ColumnElement[bool]:
-    """Whether an entry is at one of these positions of series."""
-    entries = corpus.entries.c
+def places(conn: Connection, wanted: Sequence[tuple[str, int]]) -> Subquery:
+    """Positions of series as rows to join with."""
     if conn.dialect.name == "sqlite":
-        pairs = func.json_each(json.dumps(places)).table_valued(column("value"))
-        one = select(func.json_extract(pairs.c.value, "$[0]"), func.json_extract(pairs.c.value, "$[1]"))
-    else:
-        series, positions = zip(*places, strict=True)
-        unnested = func.unnest(
-            literal(list(series), ARRAY(Text)), literal(list(positions), ARRAY(BigInteger))
-        )
-        pairs = unnested.table_valued(column("series", Text), column("position", BigInteger)).render_derived()
-        one = select(pairs.c.series, pairs.c.position)
-    return tuple_(entries.series, entries.position).in_(one)
+        pairs = func.json_each(orjson.dumps(wanted).decode()).table_valued(column("value"))
+        series, position = (func.json_extract(pairs.c.value, f"$[{at}]") for at in (0, 1))
+        return select(series.label("series"), position.label("position")).subquery()
+    series, positions = zip(*wanted, strict=True)
+    unnested = func.unnest(literal(list(series), ARRAY(Text)), literal(list(positions), ARRAY(BigInteger)))
+    pairs = unnested.table_valued(column("series", Text), column("position", BigInteger)).render_derived()
+    return select(pairs.c.series, pairs.c.position).subquery()
+
+
+def unhurried(column: ColumnElement[str]) -> ColumnElement[str]:
+    """A column whose index is of no use: a better one is at hand, which SQLite would overlook."""
+    return column.concat("")

@@ -13,7 +13,7 @@ from perdure.db.search.wanted import Hit, Wanted
 
 Scored = list[tuple[int, float]]
 
-BLOCK = 250  # ranks of each list that are ordered together
+BLOCK = 200  # ranks of each list that are ordered together
 
 
 def search(conn: Connection, corpus: Corpus, wanted: Wanted) -> list[Hit]:
@@ -34,8 +34,7 @@ def search(conn: Connection, corpus: Corpus, wanted: Wanted) -> list[Hit]:
         fused = _fused(conn, corpus, wanted, words, meaning, [each for each in block if each not in order])
         order |= {number: score for number, (_, score) in ranks(fused).items()}
     best = list(order.items())[: wanted.limit]
-    near = {number: cosine for found in meaning.values() for number, cosine in found}
-    return _hits(conn, corpus, best, dict(words.best), near)
+    return _hits(conn, corpus, best, words.best, list(meaning.values()))
 
 
 def _blocks(lists: Sequence[Scored], deep: int) -> Iterator[list[int]]:
@@ -77,17 +76,23 @@ def _hits(
     conn: Connection,
     corpus: Corpus,
     best: Scored,
-    by_words: Mapping[int, float],
-    by_meaning: Mapping[int, float],
+    by_words: Scored,
+    by_meaning: Sequence[Scored],
 ) -> list[Hit]:
     entries = corpus.entries.c
     query = select(entries.number, entries.id).where(
         among(conn, entries.number, [number for number, _ in best])
     )
     ids = {row.number: row.id for row in conn.execute(query)} if best else {}
-    words, meaning, nowhere = ranks(by_words), ranks(by_meaning), (None, None)
+    words, nowhere = _places(by_words), (None, None)
+    meaning = {number: place for found in by_meaning for number, place in _places(found).items()}
     return [
         Hit(ids[number], score, *words.get(number, nowhere), *meaning.get(number, nowhere))
         for number, score in best
         if number in ids
     ]
+
+
+def _places(ranked: Scored) -> dict[int, tuple[int, float]]:
+    """Where each stands, from 1, with its score."""
+    return {number: (rank, score) for rank, (number, score) in enumerate(ranked, 1)}

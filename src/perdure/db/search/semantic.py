@@ -7,10 +7,10 @@ are weighed by their whole vectors, and the filter is asked of the database. If 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from perdure.db.search.corpus import Corpus
-from perdure.db.search.engine import among
+from perdure.db.search.engine import among, unhurried
 from perdure.db.search.remembered import memory_of
 from perdure.db.search.wanted import Wanted
 
@@ -32,13 +32,15 @@ def nearest(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most: 
     These are `most` or, where they are known anyway, some more.
     """
     vectors = corpus.vectors.c
-    here = [vectors.space == space, _in_scope(corpus, wanted)]
-    some = select(vectors.id).where(*here).limit(FEW + 1).subquery()
+    if wanted.scopes is not None and not wanted.scopes:
+        return []
+    scope = or_(*(condition for _, condition in _parts(corpus, wanted)))
+    some = select(vectors.id).where(scope, vectors.space == space).limit(FEW + 1).subquery()
     count = conn.execute(select(func.count()).select_from(some)).scalar_one()
     if count == 0:
         return []
     if count <= FEW:
-        scored = _weighed(conn, _stored(corpus, wanted).where(*here), wanted, space)
+        scored = _weighed(conn, _stored(corpus, wanted).where(scope, vectors.space == space), wanted, space)
     else:
         scored = _of_many(conn, corpus, wanted, space, most)
     return sorted(scored, key=lambda item: (-item[1], -item[0]))[: max(most, KNOWN)]
@@ -70,13 +72,14 @@ def _of_many(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most:
             for part, far in zip(parts, distances, strict=True)
             for number in part.nearest(far, read, take)
         ]
-        stored = _stored(corpus, wanted).where(vectors.space == space, among(conn, vectors.number, numbers))
+        here = among(conn, vectors.number, numbers)
+        stored = _stored(corpus, wanted).where(unhurried(vectors.space) == space, here)
         scored += _weighed(conn, stored, wanted, space)
         read += take
-        if len(scored) >= 2 * most:
+        if len(scored) >= most:
             break
         rate = (len(scored) + 1) / read
-        take = min(max(read, int((2 * most - len(scored)) / rate)), MOST_AT_ONCE)
+        take = min(max(FIRST, int(1.2 * (most - len(scored)) / rate)), MOST_AT_ONCE)
     return scored
 
 
@@ -107,9 +110,8 @@ def _sketches(
 
 def _in_scope(corpus: Corpus, wanted: Wanted) -> ColumnElement[bool]:
     vectors = corpus.vectors.c
-    if wanted.scopes is None:
-        return vectors.organization_id == wanted.organization_id
-    return and_(vectors.scope.in_(wanted.scopes), vectors.organization_id == wanted.organization_id)
+    ours = unhurried(vectors.organization_id) == wanted.organization_id
+    return ours if wanted.scopes is None else and_(unhurried(vectors.scope).in_(wanted.scopes), ours)
 
 
 def _stored(corpus: Corpus, wanted: Wanted) -> Select[Any, Any]:

@@ -1,0 +1,1 @@
+"""Search at scale: how fast, how exact and how large with a hundred thousand or a million passages."""
