@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from letta_client import Letta, UnprocessableEntityError
+from letta_client import BadRequestError, Letta, UnprocessableEntityError
 
 from perdure.content.parts import Text
 from perdure.messages import store
@@ -93,6 +93,8 @@ def test_nobody_finds_the_words_of_others(client: Letta, live: Any, new_key: Any
 
 
 def test_what_cannot_be_searched_is_said(client: Letta) -> None:
+    with pytest.raises(BadRequestError, match="search_mode"):
+        client.messages.search(query="cat", search_mode="vector")
     with pytest.raises(UnprocessableEntityError, match="limit"):
         client.messages.search(query="cat", limit=101)
 

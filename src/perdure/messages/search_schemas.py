@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from perdure.content.parts import Text, calls_of, returns_of
 from perdure.db.search import lexemes
+from perdure.kit.errors import InvalidArgument
 from perdure.messages.render import render
 from perdure.messages.schemas import (
     AssistantMessage,
@@ -29,7 +30,7 @@ class SearchAllMessagesRequest(BaseModel):
 
     query: str
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
-        "hybrid", description="By words and by meaning, by words alone, or by meaning alone."
+        "hybrid", description="By words, whatever their form; `vector` alone needs embeddings of messages."
     )
     agent_id: str | None = None
     conversation_id: str | None = Field(None, description="`default`: outside of any conversation.")
@@ -38,7 +39,9 @@ class SearchAllMessagesRequest(BaseModel):
     end_date: datetime | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
 
     def wanted(self, roles: tuple[str, ...]) -> Search:
-        """The search."""
+        """The search; `InvalidArgument` for one that cannot be made."""
+        if self.search_mode == "vector":
+            raise InvalidArgument("search_mode: messages are found by their words; use `fts` or `hybrid`.")
         return Search(
             query=self.query or "",
             roles=roles,

@@ -21,6 +21,7 @@ from perdure.chat.reset import router as reset
 from perdure.chat.resume import router as resume
 from perdure.chat.routes import router as chat
 from perdure.config import Settings
+from perdure.embeddings.tool_search import router as tool_search
 from perdure.files.routes import router as folders
 from perdure.mcp.callback import router as mcp_callback
 from perdure.mcp.legacy import router as mcp_legacy
@@ -53,6 +54,7 @@ ROUTERS = (
     archives,
     runs,
     programs,
+    tool_search,
     tools,
     mcp_servers,
     mcp_legacy,

@@ -122,7 +122,7 @@ class SearchTools(BaseModel):
 
     query: str | None = None
     search_mode: Literal["vector", "fts", "hybrid"] = Field(
-        default="hybrid", description="Accepted; words are searched in any case."
+        default="hybrid", description="By words and by meaning, by words alone, or by meaning alone."
     )
     tool_types: list[str] | None = None
     tags: list[str] | None = Field(default=None, description="Tools with any of these.")

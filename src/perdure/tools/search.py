@@ -4,43 +4,31 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from perdure.tools.store import ToolRow
 
 MAX_WORDS = 40
-FUSION = 60  # of reciprocal ranks: what others add to a rank, too
 WEIGHTS = (4, 2, 1)  # of a word in the name, in the tags, anywhere else
 SATURATION, LENGTH = 1.2, 0.75  # of BM25
 WORD = re.compile(r"[^\W_]+")
 HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A tool that was found; `rank` counts from 1."""
-
-    tool: ToolRow
-    rank: int | None = None
-    score: float = 0.0
-
-
-def find(query: str, rows: Sequence[ToolRow]) -> list[Hit]:
-    """The tools that have a word of the query, or one that begins with it, best first (BM25)."""
+def scores(query: str, rows: Sequence[ToolRow]) -> dict[str, float]:
+    """How well tools fit (BM25), by id: those that have a word of the query, or one that begins with it."""
     terms = list(dict.fromkeys(words_in(query)))[:MAX_WORDS]
     documents = [_counted(row) for row in rows]
     usual = sum(document.total() for document in documents) / max(len(documents), 1)
-    scores = [0.0] * len(rows)
+    fit = [0.0] * len(rows)
     for term in terms:
         counts = [_count(document, term) for document in documents]
         having = sum(count > 0 for count in counts)
         rarity = math.log(1 + (len(rows) - having + 0.5) / (having + 0.5))
         for at, (count, document) in enumerate(zip(counts, documents, strict=True)):
             size = 1 - LENGTH + LENGTH * document.total() / max(usual, 1)
-            scores[at] += rarity * count * (SATURATION + 1) / (count + SATURATION * size)
-    order = sorted((at for at in range(len(rows)) if scores[at] > 0), key=lambda at: -scores[at])
-    return [Hit(rows[at], rank, 1 / (FUSION + rank)) for rank, at in enumerate(order, 1)]
+            fit[at] += rarity * count * (SATURATION + 1) / (count + SATURATION * size)
+    return {row.id: value for row, value in zip(rows, fit, strict=True) if value > 0}
 
 
 def words_in(text: str) -> list[str]:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from perdure.tools.routes import define, lists, search
+from perdure.tools.routes import define, lists
 
 router = APIRouter()
-for part in (define.router, search.router, lists.router):
+for part in (define.router, lists.router):
     router.routes.extend(part.routes)
