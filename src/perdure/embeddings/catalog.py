@@ -79,7 +79,7 @@ class Embeddings:
     async def query_vectors(self, actor: Actor, text: str, spaces: Iterable[str]) -> Mapping[str, bytes]:
         """A question's vector in each of these spaces, without those that cannot be had now."""
         wanted = list(spaces)
-        if not wanted or not text.strip():
+        if not wanted or not any(map(str.isalnum, text)):
             return {}
         vectors = await asyncio.gather(*(self._query(actor, text, space) for space in wanted))
         return {space: vector for space, vector in zip(wanted, vectors, strict=True) if vector is not None}

@@ -1,0 +1,1 @@
+"""Whether search finds what answers a question: evidence retrieval on LoCoMo, through the public API."""
