@@ -7,14 +7,14 @@ neighbours have nothing to do with each other: docs/decisions/0005-search.md.
 """
 
 import math
-from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 K1, B = 0.9, 0.4
 FADING = 0.4
 REACH = 2  # entries before and after
+SHARES = tuple(FADING**steps for steps in range(REACH + 1))
 
 
 Key = TypeVar("Key", bound=Hashable)
@@ -37,9 +37,9 @@ class Statistics:
     frequency: Mapping[str, int]
 
 
-def words_of(lexemes: Iterable[str], query: Collection[str], length: int) -> Words:
+def words_of(lexemes: Sequence[str], query: frozenset[str], length: int) -> Words:
     """An entry's lexemes, counted for this query."""
-    return Words(Counter(lexeme for lexeme in lexemes if lexeme in query), length)
+    return Words({lexeme: lexemes.count(lexeme) for lexeme in query.intersection(lexemes)}, length)
 
 
 def rarity(statistics: Statistics) -> dict[str, float]:
@@ -60,12 +60,18 @@ def scores(
     `neighbours` has, for an entry, others of its series with how many steps away each is, from 1 to `REACH`.
     """
     felt: dict[Key, dict[str, float]] = {}
+    per_lexeme = B / (statistics.average_length or 1.0)
     for number, words in entries.items():
-        share = 1 / (1 - B + B * words.length / (statistics.average_length or 1.0))
+        share = 1 / (1 - B + per_lexeme * words.length)
+        counts = words.counts.items()
         for near, steps in ((number, 0), *neighbours.get(number, ())):
-            strengths = felt.setdefault(near, {})
-            for lexeme, count in words.counts.items():
-                strengths[lexeme] = strengths.get(lexeme, 0.0) + count * share * FADING**steps
+            faded = share * SHARES[steps]
+            strengths = felt.get(near)
+            if strengths is None:
+                felt[near] = {lexeme: count * faded for lexeme, count in counts}
+                continue
+            for lexeme, count in counts:
+                strengths[lexeme] = strengths.get(lexeme, 0.0) + count * faded
     telling = rarity(statistics)
     return {
         number: sum(
