@@ -271,3 +271,19 @@ def test_a_request_that_waits_outlives_a_new_conversation_elsewhere(
     assert answer.json()["messages"][-1]["content"] == "Ok."
     with pytest.raises(ConflictError):
         send(client, agent_id)
+
+
+def test_an_agent_that_begins_each_turn_afresh_keeps_what_waits(
+    client: Letta, scripted: ScriptedModel, model_name: str
+) -> None:
+    edit = call("memory_insert", **EDIT)
+    script = scripted.script(model_name, say("Hello."), edit, say("Noted."), say("Afresh."))
+    agent_id = guarded_agent(client, script, message_buffer_autoclear=True)
+    send(client, agent_id)
+    request = asked(client, agent_id)
+    with pytest.raises(ConflictError):
+        send(client, agent_id)
+    answer = reply(client, agent_id, yes(request.tool_call.tool_call_id))
+    assert kinds(answer.messages) == ["tool_return_message", "assistant_message"]
+    assert "tea" in human(client, agent_id)
+    assert send(client, agent_id).messages[-1].content == "Afresh."

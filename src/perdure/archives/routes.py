@@ -23,9 +23,10 @@ from perdure.archives.transfer import Import, exported
 from perdure.db import Db
 from perdure.embeddings.base import NONE
 from perdure.embeddings.schemas import EmbeddingConfig
+from perdure.kit.clock import Moment
 from perdure.kit.ids import AgentId, ArchiveId, PassageId
 from perdure.kit.paging import Page, page_query
-from perdure.passages.schemas import Moment, Passage, wire_passage
+from perdure.passages.schemas import Passage, wire_passage
 from perdure.passages.search import vectors_of
 from perdure.passages.store import PassageFilter
 from perdure.tenancy.actor import Actor, CurrentActor

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from perdure.db.search import Mode
-from perdure.passages.schemas import Moment, Passage, wire_passage
+from perdure.kit.clock import Moment
+from perdure.passages.schemas import Passage, wire_passage
 from perdure.passages.search import Found
 from perdure.passages.store import PassageFilter
 

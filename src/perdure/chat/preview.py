@@ -25,6 +25,7 @@ from perdure.loop.decide import Progress
 from perdure.loop.intake import loaded, opening
 from perdure.loop.state import TurnState
 from perdure.messages import store as messages
+from perdure.messages.pending import pending_in
 from perdure.messages.store import Draft, MessageRow
 from perdure.providers.preview import body_of
 from perdure.runs.leases import Hold, Lease
@@ -80,7 +81,7 @@ def foresee(
     agent = place.agent
     thread = messages.get_thread(conn, actor, place.thread_id)
     context = messages.context(conn, thread.id)
-    if agent.message_buffer_autoclear:
+    if agent.message_buffer_autoclear and pending_in(context) is None:
         context = context[:1]
     _, first = opening(context, None, "", "", asked_since)
     context += [_unsaid(place, draft) for draft in (*first, *drafts)]

@@ -6,13 +6,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import orjson
 from sqlalchemy import Connection, Engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.util import greenlet_spawn
 
 from perdure.db.prepared import settle, together
+from perdure.db.refused import refusal
 from perdure.db.schema import json_text
-from perdure.kit.errors import InvalidArgument
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,7 +20,6 @@ R = TypeVar("R")
 # Serialization failure and deadlock; and a clash with a row that another transaction has just made or
 # deleted: run again, the unit of work sees what the other did and says so itself.
 RETRIED = {"40001", "40P01", "23503", "23505"}
-UNSTORABLE = {"22021", "22P05"}  # NUL
 ATTEMPTS = 4
 
 
@@ -112,6 +111,10 @@ def _try(engine: Engine, work: Callable[..., R], *args: Any, **kwargs: Any) -> R
             state = getattr(error.orig, "sqlstate", None)
             if error.connection_invalidated or state in RETRIED:
                 raise TryAgain(error) from error
-            if state in UNSTORABLE:
-                raise InvalidArgument("A text has a character that cannot be stored (NUL).") from error
+            if told := refusal(error):
+                raise told from error
+            raise
+        except (StatementError, OverflowError, UnicodeEncodeError) as error:
+            if told := refusal(error):
+                raise told from error
             raise

@@ -10,9 +10,11 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import NullPool
 
 from perdure.db.prepared import execute
+from perdure.db.refused import refusal
 from perdure.db.schema import json_text
 
 P = ParamSpec("P")
@@ -92,7 +94,12 @@ class SqliteDatabase:
             self._open.append(conn)
         with conn.begin():
             begin(conn, mode)
-            return work(conn, *args, **kwargs)
+            try:
+                return work(conn, *args, **kwargs)
+            except (StatementError, OverflowError, UnicodeEncodeError) as error:
+                if told := refusal(error):
+                    raise told from error
+                raise
 
     async def close(self) -> None:
         def stop() -> None:

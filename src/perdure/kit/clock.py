@@ -2,8 +2,9 @@
 
 import time
 from datetime import UTC, datetime
+from typing import Annotated
 
-from pydantic import PlainSerializer
+from pydantic import AfterValidator, PlainSerializer
 
 
 def now() -> datetime:
@@ -21,4 +22,13 @@ def monotonic_ns() -> int:
     return time.perf_counter_ns()
 
 
+def in_utc(moment: datetime) -> datetime:
+    """A time in UTC, which one without a zone is taken to be in; `ValueError` where that has no year."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment.isoformat()} is before or after all times that can be kept.") from error
+
+
+Moment = Annotated[datetime, AfterValidator(in_utc)]  # a time as callers write it
 WIRE_TIME = PlainSerializer(iso, return_type=str, when_used="json")

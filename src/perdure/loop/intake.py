@@ -207,9 +207,10 @@ def _agent(conn: Connection, new: Intake) -> AgentRow:
 def _begun(conn: Connection, new: Intake, agent: AgentRow) -> TurnState:
     """Save the input of a run whose thread is ours, and load what its turn needs."""
     thread = messages.get_thread(conn, new.actor, new.run.thread_id)  # after the claim: its end is ours now
-    if agent.message_buffer_autoclear:
-        messages.set_context(conn, thread, messages.context_ids(conn, thread.id)[:1])
     context = messages.context(conn, thread.id)
+    if agent.message_buffer_autoclear and pending_in(context) is None:
+        messages.set_context(conn, thread, [row.id for row in context[:1]])
+        context = context[:1]
     conversations.note_request(conn, thread)
     runs.insert_step(conn, new.step)
     settlement, first = opening(context, new.reply, new.run.id, new.step.id, new.asked_since)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
@@ -66,6 +66,14 @@ def search(conn: Connection, actor: Actor, wanted: Search) -> list[FoundMessage]
     )
     rows = _by_ids(conn, actor, [hit.id for hit in hits])
     return [FoundMessage(rows[hit.id], hit) for hit in hits if hit.id in rows]
+
+
+def behind(last: datetime | None) -> datetime | None:
+    """Where a search ends that shall find what was said up to a time, that included; null: nowhere."""
+    try:
+        return last and last + timedelta(microseconds=1)
+    except OverflowError:
+        return None
 
 
 Surroundings = Mapping[str, tuple[MessageRow | None, MessageRow | None]]

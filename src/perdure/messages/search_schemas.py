@@ -1,13 +1,13 @@
 """Searches of messages and what they find, as clients see them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
 from perdure.content.parts import Text, calls_of, returns_of
 from perdure.db.search import lexemes
+from perdure.kit.clock import Moment
 from perdure.kit.errors import InvalidArgument
 from perdure.messages.render import render
 from perdure.messages.schemas import (
@@ -18,7 +18,7 @@ from perdure.messages.schemas import (
     UserMessage,
     WireTime,
 )
-from perdure.messages.search import Search
+from perdure.messages.search import Search, behind
 from perdure.messages.spoken import MessageTool
 from perdure.messages.store import MessageRow
 
@@ -35,8 +35,8 @@ class SearchAllMessagesRequest(BaseModel):
     agent_id: str | None = None
     conversation_id: str | None = Field(None, description="`default`: outside of any conversation.")
     limit: int = Field(50, ge=1, le=100)
-    start_date: datetime | None = Field(None, description="Nothing before; UTC unless it says otherwise.")
-    end_date: datetime | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
+    start_date: Moment | None = Field(None, description="Nothing before; UTC unless it says otherwise.")
+    end_date: Moment | None = Field(None, description="Nothing after; UTC unless it says otherwise.")
 
     def wanted(self, roles: tuple[str, ...]) -> Search:
         """The search; `InvalidArgument` for one that cannot be made."""
@@ -47,8 +47,8 @@ class SearchAllMessagesRequest(BaseModel):
             roles=roles,
             agent_id=self.agent_id,
             thread_id=self.conversation_id,
-            start=_utc(self.start_date),
-            end=_utc(self.end_date + timedelta(microseconds=1)) if self.end_date else None,
+            start=self.start_date,
+            end=behind(self.end_date),
             limit=self.limit,
             mode=self.search_mode,
         )
@@ -182,9 +182,3 @@ def stored(row: MessageRow) -> StoredMessage:
 def conversation_of(row: MessageRow) -> str | None:
     """The conversation it was said in; an agent's own history is none."""
     return None if row.thread_id == row.agent_id else row.thread_id
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

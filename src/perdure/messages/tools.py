@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from perdure.kit.clock import now
-from perdure.messages.search import FoundMessage, Search, Surroundings, search, surroundings
+from perdure.messages.search import FoundMessage, Search, Surroundings, behind, search, surroundings
 from perdure.messages.spoken import searchable
 from perdure.messages.store import MessageRow
 from perdure.tenancy.actor import Actor
@@ -15,6 +15,7 @@ from perdure.tools.base import ToolContext, ToolFailed, tool
 from perdure.tools.dates import end_of, moment
 
 SAID_EARLIER = 10
+MOST = 100
 AROUND = 200  # characters shown of what was said before and after
 
 
@@ -43,9 +44,9 @@ async def conversation_search(
         agent_id=ctx.agent_id,
         thread_id=ctx.thread_id,
         start=moment("start_date", start_date, ctx.timezone),
-        end=last + timedelta(microseconds=1) if last else None,
+        end=behind(last),
         except_run=ctx.run_id,
-        limit=max(1, limit),
+        limit=max(1, min(limit, MOST)),
     )
     return await _told(wanted, ctx)
 

@@ -1,21 +1,14 @@
 """Passages on the wire."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
-from perdure.kit.clock import WIRE_TIME
+from perdure.kit.clock import WIRE_TIME, Moment
 from perdure.passages.store import NewPassage, PassageRow
 
 Time = Annotated[datetime, WIRE_TIME]
-
-
-def _utc(moment: datetime) -> datetime:
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError as error:
-        raise ValueError(f"{moment.isoformat()} is before or after all times that can be kept.") from error
 
 
 def _or_no_tags(value: Any) -> Any:
@@ -26,7 +19,6 @@ def _or_nothing(value: Any) -> Any:
     return {} if value is None else value
 
 
-Moment = Annotated[datetime, AfterValidator(_utc)]  # in UTC, where one without a zone is taken to be
 Tags = Annotated[list[str], BeforeValidator(_or_no_tags)]
 Metadata = Annotated[dict[str, Any], BeforeValidator(_or_nothing)]
 

@@ -9,9 +9,8 @@ from pydantic import BaseModel
 from perdure.agents.conversations.place import ConversationId
 from perdure.agents.past import memory_at
 from perdure.db import Db
-from perdure.kit.clock import WIRE_TIME, now
+from perdure.kit.clock import WIRE_TIME, Moment, now
 from perdure.kit.ids import AgentId
-from perdure.memory.history.schemas import Moment
 from perdure.memory.schemas import Block, wire_block
 from perdure.tenancy.actor import CurrentActor
 

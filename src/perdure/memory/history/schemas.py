@@ -1,20 +1,13 @@
 """The past of blocks on the wire."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from perdure.kit.clock import WIRE_TIME
+from perdure.kit.clock import WIRE_TIME, Moment
 from perdure.memory.versions.store import FIELDS, Version, VersionRow
 
-
-def _in_utc(moment: datetime) -> datetime:
-    """A time without a zone is meant in UTC."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-
-
-Moment = Annotated[datetime, AfterValidator(_in_utc)]
 HIDDEN = ("created_by",)
 
 
