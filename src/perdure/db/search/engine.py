@@ -1,6 +1,8 @@
 """What two databases say differently of a corpus: what has words, and what is in a list of numbers."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -21,9 +23,12 @@ from sqlalchemy import (
     table,
     text,
 )
+from sqlalchemy.util import await_only
 
 from perdure.db.search.corpus import Corpus
 
+R = TypeVar("R")
+QUICK = 50  # things that are dealt with in less time than another thread takes to begin
 LOCK = 726_355  # any number that no other program uses for locks of the same database
 
 
@@ -48,6 +53,16 @@ def having(
         .prefix_with("MATERIALIZED", dialect="postgresql")
     )
     return select(brought.c.number).order_by(brought.c.number.desc())
+
+
+def aside(conn: Connection, things: int, work: Callable[[], R]) -> R:
+    """Compute something of so many things without holding others up.
+
+    On Postgres all units of work share the event loop's thread; on SQLite each has one of its own.
+    """
+    if conn.dialect.name == "sqlite" or things <= QUICK:
+        return work()
+    return await_only(asyncio.to_thread(work))
 
 
 def one_by_one(conn: Connection, corpus: Corpus) -> None:

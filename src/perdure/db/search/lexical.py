@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, select, true
 from perdure.db.search.bm25 import REACH, Statistics, Words, scores
 from perdure.db.search.corpus import Corpus
 from perdure.db.search.counts import Counts, counts_of, frequencies, marks_of
-from perdure.db.search.engine import among, having, places, unhurried
+from perdure.db.search.engine import among, aside, having, places, unhurried
 from perdure.db.search.lexemes import query_lexemes
 from perdure.db.search.wanted import Wanted
 
@@ -114,7 +114,8 @@ def _hits(
     else:
         brought = brought.limit(most).subquery()
         query = _rows(corpus, wanted).join(brought, brought.c.number == corpus.entries.c.number)
-    return list(_found(conn.execute(query), wanted, words))
+    rows = conn.execute(query).all()
+    return aside(conn, len(rows), lambda: list(_found(rows, wanted, words)))
 
 
 def _in_scope(corpus: Corpus, wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -161,8 +162,11 @@ def _best(
 ) -> Scored:
     """The best of what has the words and, where vectors are asked too, of what stands next to that."""
     spread = bool(wanted.vectors) and wanted.mode == "hybrid"
-    hits = _most_telling(hits, statistics, WEIGHED * most)
-    scored = _scores(corpus, hits, statistics, spread=spread)
+
+    def weighed() -> dict[int | Place, float]:
+        return _scores(corpus, _most_telling(hits, statistics, WEIGHED * most), statistics, spread=spread)
+
+    scored = aside(conn, len(hits), weighed)
     passing = {hit.number for hit in hits if hit.passes}
     ranked = [(key, value) for key, value in scored.items() if isinstance(key, int) and key in passing]
     if spread:

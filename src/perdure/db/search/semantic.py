@@ -5,12 +5,13 @@ are weighed by their whole vectors, and the filter is asked of the database. If 
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from perdure.db.search.corpus import Corpus
-from perdure.db.search.engine import among, unhurried
+from perdure.db.search.engine import among, aside, unhurried
 from perdure.db.search.remembered import memory_of
 from perdure.db.search.wanted import Wanted
 
@@ -63,15 +64,12 @@ def _of_many(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most:
     vectors = corpus.vectors.c
     parts = [_sketches(conn, corpus, wanted, space, *part) for part in _parts(corpus, wanted)]
     query = wanted.vectors[space]
-    distances = [part.distances(query) for part in parts]
+    many = sum(map(len, parts))
+    distances = aside(conn, many, lambda: [part.distances(query) for part in parts])
     scored: Scored = []
     read, take = 0, max(FIRST, 4 * most)
     while read < max(map(len, parts)):
-        numbers = [
-            number
-            for part, far in zip(parts, distances, strict=True)
-            for number in part.nearest(far, read, take)
-        ]
+        numbers = aside(conn, many, partial(_nearest, parts, distances, read, take))
         here = among(conn, vectors.number, numbers)
         stored = _stored(corpus, wanted).where(unhurried(vectors.space) == space, here)
         scored += _weighed(conn, stored, wanted, space)
@@ -81,6 +79,11 @@ def _of_many(conn: Connection, corpus: Corpus, wanted: Wanted, space: str, most:
         rate = (len(scored) + 1) / read
         take = min(max(FIRST, int(1.2 * (most - len(scored)) / rate)), MOST_AT_ONCE)
     return scored
+
+
+def _nearest(parts: Sequence["Sketches"], distances: Sequence[Any], skip: int, take: int) -> list[int]:
+    pairs = zip(parts, distances, strict=True)
+    return [number for part, far in pairs for number in part.nearest(far, skip, take)]
 
 
 def _parts(corpus: Corpus, wanted: Wanted) -> list[tuple[str, ColumnElement[bool]]]:
@@ -128,5 +131,6 @@ def _weighed(conn: Connection, stored: Select[Any, Any], wanted: Wanted, space: 
     from perdure.db.search.numbers import similarities  # noqa: PLC0415 - NumPy, only where there are vectors
 
     rows = conn.execute(stored).all()
-    close = similarities(wanted.vectors[space], [row.vector for row in rows])
+    stored_vectors = [row.vector for row in rows]
+    close = aside(conn, len(rows), lambda: similarities(wanted.vectors[space], stored_vectors))
     return [(row.number, cosine) for row, cosine in zip(rows, close, strict=True)]
