@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from letta_client import Letta
 
+from perdure.archives import store, transfer
+from perdure.archives.insert import insert
 from perdure.archives.transfer import lines_of
+from perdure.db import Database
+from perdure.passages.store import NewPassage, get, remove
+from perdure.tenancy.actor import Actor
 
 
 @pytest.fixture
@@ -85,3 +90,21 @@ async def test_lines_do_not_depend_on_how_a_body_is_cut(pieces: list[bytes]) -> 
     lines = [line async for line in lines_of(body())]
     whole = b"".join(pieces).split(b"\n")
     assert lines == (whole if whole[-1] else whole[:-1])
+
+
+async def test_what_is_deleted_meanwhile_makes_no_export_begin_anew(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "AT_ONCE", 3)
+    actor = Actor()
+    archive = await database.write(store.create, actor, {"name": "notes"})
+    items = [NewPassage(str(number)) for number in range(9)]
+    await database.write(insert, actor, archive.id, items)
+    texts: list[str] = []
+    async for lines in transfer.exported(database, actor, archive.id):
+        told = [json.loads(line) for line in lines.splitlines()]
+        texts += [line["text"] for line in told]
+        last = await database.read(get, actor, told[-1]["id"])
+        await database.write(remove, actor, last)
+        assert len(texts) <= len(items)
+    assert texts == [item.text for item in items]

@@ -2,35 +2,34 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 
 import orjson
 from pydantic import ValidationError
 
 from perdure.archives.archives import Archives
-from perdure.archives.contents import list_passages
 from perdure.archives.schemas import ExportedPassage, Imported
 from perdure.db import Database
 from perdure.kit.errors import InvalidArgument, explain
-from perdure.kit.paging import Page
 from perdure.passages.schemas import wire_passage
-from perdure.passages.store import PassageFilter, PassageTooLong, checked_text
+from perdure.passages.store import PassageTooLong, checked_text, following
 from perdure.tenancy.actor import Actor
 
-AT_ONCE = 500
+AT_ONCE, MOST_BYTES = 500, 8_000_000
 LONGEST_LINE = 4_000_000
 KEPT = {"id", "text", "tags", "metadata", "created_at", "provenance"}
 
 
 async def exported(db: Database, actor: Actor, archive_id: str) -> AsyncIterator[bytes]:
     """The archive's passages, the oldest first, each a line."""
-    page = Page(limit=AT_ONCE, order="asc")
-    while rows := await db.read(list_passages, actor, archive_id, page, PassageFilter()):
+    place: tuple[datetime, str] | None = None
+    while rows := await db.read(following, actor, archive_id, place, AT_ONCE):
         yield b"".join(
             wire_passage(row).model_dump_json(include=KEPT, exclude_none=True).encode() + b"\n"
             for row in rows
         )
-        page = Page(after=rows[-1].id, limit=AT_ONCE, order="asc")
+        place = rows[-1].created_at, rows[-1].id
 
 
 class ImportFailed(InvalidArgument):
@@ -53,6 +52,7 @@ class Import:
     deduplicate: bool | None
     read: int = 0
     stored: int = 0
+    _bytes: int = 0
     _waiting: list[ExportedPassage] = field(default_factory=list[ExportedPassage])
 
     async def run(self, body: AsyncIterator[bytes]) -> Imported:
@@ -61,7 +61,8 @@ class Import:
             self.read += 1
             if line.strip():
                 self._waiting.append(self._passage(line))
-            if len(self._waiting) == AT_ONCE:
+                self._bytes += len(line)
+            if len(self._waiting) == AT_ONCE or self._bytes > MOST_BYTES:
                 await self._store()
         await self._store()
         return Imported(passages=self.stored)
@@ -79,7 +80,7 @@ class Import:
         return passage
 
     async def _store(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
         for origin, group in groupby(waiting, ExportedPassage.origin):
             items = [each.new() for each in group]
             await self.archives.put(self.actor, self.archive_id, items, origin, self.deduplicate)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, tuple_, update
 
 from perdure.content.estimate import text_tokens
 from perdure.db.lists import has_all, has_any
@@ -210,6 +210,18 @@ def list_archived(conn: Connection, actor: Actor, page: Page, wanted: PassageFil
     query = owned(passages, actor).where(passages.c.archive_id.is_not(None), *wanted.conditions())
     rows = paginate(conn, query, page, key=passages.c.created_at, id=passages.c.id)
     return [passage_row(row) for row in rows]
+
+
+def following(
+    conn: Connection, actor: Actor, archive_id: str, place: tuple[datetime, str] | None, most: int
+) -> list[PassageRow]:
+    """An archive's passages behind a time and an id, which may be gone by now; the oldest first."""
+    query = owned(passages, actor).where(passages.c.archive_id == archive_id)
+    order = (passages.c.created_at, passages.c.id)
+    if place:
+        types = [column.type for column in order]
+        query = query.where(tuple_(*order) > tuple_(*place, types=types))
+    return [passage_row(row) for row in conn.execute(query.order_by(*order).limit(most))]
 
 
 def count(conn: Connection, actor: Actor, wanted: PassageFilter) -> int:

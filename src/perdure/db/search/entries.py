@@ -8,12 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, tuple_, update
 
+from perdure.db.aside import aside
 from perdure.db.prepared import Prepared
 from perdure.db.search.corpus import Corpus
 from perdure.db.search.engine import one_by_one
 from perdure.db.search.lexemes import lexemes
 
 MARK = "\u00a7"  # no lexeme of a text begins so
+LONG = 50_000  # characters whose lexemes take longer than others should wait
 MARKS = 2  # lexemes of an entry before those of its text
 
 
@@ -49,10 +51,10 @@ def index(conn: Connection, corpus: Corpus, organization_id: str, entries: Seque
         _insert_last(corpus).later(conn, _values(organization_id, entries[0]))
         return
     ends = _ends(conn, corpus, {_series(entry) for entry in entries})
-    rows: list[dict[str, Any]] = []
-    for entry in entries:
-        ends[_series(entry)] += 1
-        rows.append(_values(organization_id, entry) | {"position": ends[_series(entry)]})
+    if sum(len(entry.text) for entry in entries) > LONG:
+        rows = aside(conn, _rows, organization_id, entries, ends)
+    else:
+        rows = _rows(organization_id, entries, ends)
     _insert(corpus).run_all(conn, rows)
 
 
@@ -185,6 +187,15 @@ def _values(organization_id: str, entry: NewEntry) -> dict[str, Any]:
         "length": len(words),
         "space": entry.space,
     }
+
+
+def _rows(organization_id: str, entries: Sequence[NewEntry], ends: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The rows of new entries, behind the last positions of their series."""
+    last, rows = dict(ends), list[dict[str, Any]]()
+    for entry in entries:
+        last[_series(entry)] += 1
+        rows.append(_values(organization_id, entry) | {"position": last[_series(entry)]})
+    return rows
 
 
 def _series(entry: NewEntry) -> str:
