@@ -7,6 +7,7 @@ import signal
 import struct
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -154,3 +155,12 @@ def test_batches_are_bounded_by_what_they_fill():
     assert [window for batch in made for window in batch] == windows
     assert all(len(batch[-1][1]) * len(batch) <= BATCH_TOKENS for batch in made)
     assert list(batches([])) == []
+
+
+async def test_the_runtime_notes_nothing_for_its_maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    embedder = offline_embedder(EmbeddingSettings(threads=1))
+    await embedder.embed(["a text"], "query")
+    await embedder.process.close()
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - a folder of the test
