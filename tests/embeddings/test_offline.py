@@ -120,10 +120,9 @@ async def test_an_idle_process_ends_and_comes_back():
     assert await process.embed(["x"], "query") == [bytes(size - 1)]
     first = process.pid
     async with asyncio.timeout(5):
-        while process.pid:  # noqa: ASYNC110
+        while os.path.exists(f"/proc/{first}"):  # noqa: ASYNC110, ASYNC240, PTH110 - until it is waited for
             await asyncio.sleep(0.02)
-    with pytest.raises(ProcessLookupError):
-        os.kill(first, 0)
+    assert process.pid is None
     assert len(await process.embed(["x"], "query")) == 1
     await process.close()
     assert process.pid is None

@@ -8,14 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, String, bindparam, delete, func, insert, select, tuple_, update
 
-from perdure.db.aside import aside
 from perdure.db.prepared import Prepared
 from perdure.db.search.corpus import Corpus
-from perdure.db.search.engine import one_by_one
+from perdure.db.search.engine import aside, one_by_one
 from perdure.db.search.lexemes import lexemes
 
 MARK = "\u00a7"  # no lexeme of a text begins so
-LONG = 50_000  # characters whose lexemes take longer than others should wait
+A_THING = 250  # characters: with their lexemes they count as one in `aside`
 MARKS = 2  # lexemes of an entry before those of its text
 
 
@@ -51,11 +50,8 @@ def index(conn: Connection, corpus: Corpus, organization_id: str, entries: Seque
         _insert_last(corpus).later(conn, _values(organization_id, entries[0]))
         return
     ends = _ends(conn, corpus, {_series(entry) for entry in entries})
-    if sum(len(entry.text) for entry in entries) > LONG:
-        rows = aside(conn, _rows, organization_id, entries, ends)
-    else:
-        rows = _rows(organization_id, entries, ends)
-    _insert(corpus).run_all(conn, rows)
+    long = sum(len(entry.text) for entry in entries) // A_THING
+    _insert(corpus).run_all(conn, aside(conn, long, lambda: _rows(organization_id, entries, ends)))
 
 
 def reindex(conn: Connection, corpus: Corpus, organization_id: str, entries: Sequence[NewEntry]) -> None:
