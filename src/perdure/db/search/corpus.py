@@ -112,7 +112,7 @@ def _vectors(items: Table) -> Table:
         Column("organization_id", String, nullable=False),
         Column("scope", String, nullable=False),
         Column("space", String, nullable=False),
-        Column("sketch", LargeBinary, nullable=False),  # the signs of its numbers, a bit for each
+        Column("sketch", LargeBinary, nullable=False),  # a few bits by which near ones are known
         Column("vector", LargeBinary, nullable=False),
         # With all that is read of many: the vectors themselves are read of few.
         Index(f"ix_{name}_scope", "scope", "space", "id", "number", "sketch"),

@@ -1,7 +1,9 @@
 """Arithmetic on vectors with NumPy, which takes long to import: loaded when vectors are used."""
 
+import hashlib
 import threading
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 Bytes = bytes | memoryview
 Numbers = NDArray[np.int64]
 
-WORD = 8  # bytes of a sketch that are compared at once
+LEAST = 64  # bits of a sketch: they are compared so many at once
+ROUNDS = 2
 FIRST = 1024
 
 
@@ -20,9 +23,28 @@ def halved(vector: Bytes) -> bytes:
 
 
 def sketched(vector: Bytes) -> bytes:
-    """The signs of a vector's numbers, a bit for each, filled up to whole words."""
-    bits = np.packbits(np.frombuffer(vector, "<f4") > 0).tobytes()
-    return bits + bytes(-len(bits) % WORD)
+    """A bit for each of a vector's numbers, after mixing them: near vectors differ in few bits.
+
+    Models put more into some numbers than into others, but a bit says the same of each. Mixed, all numbers
+    tell of the whole. Sketches are stored, so this must not change.
+    """
+    numbers = np.frombuffer(vector, "<f4")
+    size = max(LEAST, 1 << (len(numbers) - 1).bit_length())
+    mixed = np.zeros(size, np.float32)
+    mixed[: len(numbers)] = numbers
+    for flips in _flips(size):
+        mixed *= flips
+        for _ in range(size.bit_length() - 1):  # a Hadamard transform
+            even, odd = mixed[0::2], mixed[1::2]
+            mixed = np.concatenate((even + odd, even - odd))
+    return np.packbits(mixed > 0).tobytes()
+
+
+@cache
+def _flips(size: int) -> NDArray[np.float32]:
+    """For each round of mixing a sign for each number, always the same."""
+    drawn = hashlib.shake_256(b"sketch").digest(ROUNDS * size // 8)
+    return (1 - 2 * np.unpackbits(np.frombuffer(drawn, np.uint8)).astype(np.float32)).reshape(ROUNDS, size)
 
 
 def similarities(query: Bytes, stored: Sequence[bytes]) -> list[float]:
@@ -35,7 +57,7 @@ def similarities(query: Bytes, stored: Sequence[bytes]) -> list[float]:
 
 
 class Sketches:
-    """The sketches of many vectors, in memory: a bit for each number, 56 bytes for a vector of 384.
+    """The sketches of many vectors, in memory: 72 bytes for a vector of 384 numbers.
 
     What is added stays, also when it is stored no more: whoever uses the numbers finds that out. Reading
     while another thread adds sees what was there before.
@@ -82,7 +104,7 @@ class Sketches:
         self._numbers, self._words = numbers, words
 
     def distances(self, query: Bytes) -> Any:
-        """In how many signs each differs from the query."""
+        """In how many bits each differs from the query."""
         count, words = self._count, self._words
         if not count:
             return np.zeros(0, np.uint16)
