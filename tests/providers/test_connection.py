@@ -53,8 +53,11 @@ async def serving(
         finally:
             writer.close()
 
-    async with await asyncio.start_server(serve, "127.0.0.1", port, ssl=encryption) as server:
+    server = await asyncio.start_server(serve, "127.0.0.1", port, ssl=encryption)
+    try:
         yield Place("127.0.0.1", server.sockets[0].getsockname()[1], encryption is not None), calls
+    finally:
+        server.close()  # connections that are kept live on, so it is not waited for
 
 
 def saying(words: bytes, *, then_close: bool = False, cut: int = 0) -> Answer:
