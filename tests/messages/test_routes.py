@@ -9,8 +9,10 @@ import pytest
 from letta_client import BadRequestError, Letta, UnprocessableEntityError
 
 from perdure.content.parts import Text
+from perdure.kit.ids import new_id
 from perdure.messages import store
-from perdure.messages.search import Search, search
+from perdure.messages.fork import fork_thread
+from perdure.messages.search import Search, search, surroundings
 from perdure.messages.store import Draft
 from perdure.testing.scripted import ScriptedModel, call, say
 
@@ -149,3 +151,22 @@ async def test_dates_words_and_runs_bound_a_search(shared_database, actor, agent
     assert await texts(thread_id="conv-none") == []
     assert await texts(roles=("system",)) == []
     assert await texts(end=datetime(2020, 1, 1, tzinfo=UTC)) == []
+
+
+async def test_a_fork_finds_what_it_shares_and_what_was_said_around_it(
+    shared_database, actor, agent_id
+) -> None:
+    db = shared_database
+    thread = await db.read(store.get_thread, actor, agent_id)
+    said = [Draft("user", (Text(text),)) for text in ("hello", "my zebra is ill", "poor thing")]
+    thread, rows = await db.write(store.append, thread, said)
+    fork_id, until = new_id("conv"), rows[1].id
+    await db.write(
+        fork_thread, actor, thread, fork_id, system_text="You know zebras.", fingerprint="f", until=until
+    )
+    wanted = Search("zebras", agent_id=agent_id, thread_id=fork_id)
+    [found] = await db.read(search, actor, wanted)
+    assert found.row.id == rows[1].id
+    near = await db.read(surroundings, actor, wanted, [found.row.id])
+    before, after = near[found.row.id]
+    assert (before.id, after) == (rows[0].id, None), "what came later was not said here"
