@@ -18,6 +18,7 @@ MOST_NEAR = 3  # times as many places next to hits are looked at as results are 
 FIRST_NEAR = 200  # places next to hits that are asked for first
 MOST_HITS = 600  # that are looked at in a large scope, unless so many results are wanted
 WEIGHED = 2  # times as many as are wanted, the best by themselves, are weighed with their neighbours
+WEIGHED_ALONE = 6  # where there are no vectors to help
 
 Place = tuple[str, int]  # a series and a position in it
 Scored = list[tuple[int, float]]
@@ -164,7 +165,8 @@ def _best(
     spread = bool(wanted.vectors) and wanted.mode == "hybrid"
 
     def weighed() -> dict[int | Place, float]:
-        return _scores(corpus, _most_telling(hits, statistics, WEIGHED * most), statistics, spread=spread)
+        weighed_hits = _most_telling(hits, statistics, (WEIGHED if spread else WEIGHED_ALONE) * most)
+        return _scores(corpus, weighed_hits, statistics, spread=spread)
 
     scored = aside(conn, len(hits), weighed)
     passing = {hit.number for hit in hits if hit.passes}

@@ -13,7 +13,7 @@ from perdure.db.search.wanted import Hit, Wanted
 
 Scored = list[tuple[int, float]]
 
-BLOCK = 200  # ranks of each list that are ordered together
+BLOCK = 100  # ranks of each list that are ordered together
 
 
 def search(conn: Connection, corpus: Corpus, wanted: Wanted) -> list[Hit]:
