@@ -79,7 +79,8 @@ def test_a_provider_is_made_and_its_models_can_be_used_at_once(
     assert scripted.api_model_type == "llm"
     assert scripted.api_model_endpoint_type == "openai"
     assert scripted.api_model_endpoint == f"{server.url}/v1"
-    (embedding,) = client.models.embeddings.list()
+    inside, embedding = client.models.embeddings.list()
+    assert inside.provider_name == "offline"
     assert (embedding.handle, embedding.provider_name) == ("mine/text-embedding-scripted", "mine")
     assert embedding.api_model_type == "embedding"
 
