@@ -12,7 +12,7 @@ from perdure.agents.parts import ALL, AgentParts, parts_of
 from perdure.agents.schemas.agent import AgentSecret, AgentState, Memory
 from perdure.db import Database
 from perdure.files.schemas import named_config, wire_folder
-from perdure.memory.schemas import wire_block
+from perdure.memory.schemas import Block, wire_block
 from perdure.messages.pending import Pending
 from perdure.messages.render import render
 from perdure.messages.schemas import ApprovalRequestMessage
@@ -50,9 +50,6 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
     secrets = [AgentSecret.model_validate(secret, from_attributes=True) for secret in parts.secrets]
     llm_config = wire_llm_config(agent, facts)
     limits = limits_in(agent, facts.context_window)
-    seen = [
-        wire_file_block(file, parts.texts.get(file.file_id, ""), limits.characters) for file in parts.files
-    ]
     settings = wire_settings(agent, facts)
     group = wire_group(parts.group) if parts.group else None
     return AgentState(
@@ -70,7 +67,7 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
         llm_config=llm_config,
         compaction_settings=compaction_in_force(agent.compaction_settings, agent.model),
         response_format=settings.response_format,
-        memory=Memory(agent_type=agent.agent_type, blocks=blocks, file_blocks=seen),  # type: ignore[arg-type]
+        memory=_memory(parts, blocks, limits.characters),
         blocks=blocks,
         tools=[tool_of(tool) for tool in parts.tools],
         sources=[wire_folder(folder, named_config(folder.embedding)) for folder in parts.folders],
@@ -100,6 +97,14 @@ def state_of(parts: AgentParts, facts: ModelFacts, asked_since: datetime | None 
         created_by_id=agent.created_by_id,
         last_updated_by_id=agent.last_updated_by_id,
     )
+
+
+def _memory(parts: AgentParts, blocks: list[Block], most_characters: int) -> Memory:
+    """What an agent has in view: its blocks, and what is open of its files."""
+    files = [
+        wire_file_block(file, parts.texts.get(file.file_id, ""), most_characters) for file in parts.files
+    ]
+    return Memory(agent_type=parts.agent.agent_type, blocks=blocks, file_blocks=files)  # type: ignore[arg-type]
 
 
 def _request(pending: Pending | None, asked_since: datetime | None) -> ApprovalRequestMessage | None:

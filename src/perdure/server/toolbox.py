@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from perdure.agents import voice as voice_tools
 from perdure.agents.facts import Facts
 from perdure.agents.folders import tools as file_tools
-from perdure.agents.folders.tools import FileAccess
 from perdure.archives import tools as archive_tools
-from perdure.archives.archives import Archives
 from perdure.chat import tools as agent_tools
 from perdure.chat.correspondence import Correspondence
 from perdure.chat.send import Sender
@@ -22,6 +20,7 @@ from perdure.memory import tools as memory_tools
 from perdure.memory.reach import remember
 from perdure.messages import tools as message_tools
 from perdure.sandbox.base import Sandbox
+from perdure.server.knowledge import Knowledge
 from perdure.tenancy.keyring import KeyRing
 from perdure.tools import code as code_tools
 from perdure.tools.base import bound
@@ -69,8 +68,7 @@ def open_toolbox(
     facts: Facts,
     fetcher: Fetcher,
     sandbox: Sandbox,
-    archives: Archives,
-    files: FileAccess,
+    knowledge: Knowledge,
     address: Callable[[], str | None],
 ) -> Toolbox:
     """All that runs tools; `address` tells where they reach this server, if they can."""
@@ -83,8 +81,8 @@ def open_toolbox(
     runner = CodeRunner(sandbox, limits, settings.tools)
     places = asyncio.Semaphore(settings.sandbox.programs)
     programs = Programs(runner, dispatcher, ring, address, places)
-    dispatcher.add(bound((*archive_tools.TOOLS, *voice_tools.TOOLS), archives))
-    dispatcher.add(bound(file_tools.TOOLS, files))
+    dispatcher.add(bound((*archive_tools.TOOLS, *voice_tools.TOOLS), knowledge.archives))
+    dispatcher.add(bound(file_tools.TOOLS, knowledge.files))
     dispatcher.add(bound(web_tools.TOOLS, Web(fetcher, settings.search, settings.environment)))
     dispatcher.add(bound(code_tools.TOOLS, runner))
     dispatcher.add(bound(program_tools.TOOLS, programs))

@@ -1,59 +1,39 @@
-"""Makes the long-lived objects and joins them, by hand; `toolbox` makes those that run tools."""
+"""Makes the long-lived objects and joins them, by hand; `toolbox` makes those that
+run tools, `knowledge` those that keep and find texts, `turns` those that answer messages.
+"""
 
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fastapi import FastAPI
 from sqlalchemy import Connection
 
-from perdure.agents import archives as archive_links
 from perdure.agents.facts import Facts
-from perdure.agents.folders.tools import FileAccess
-from perdure.archives.archives import Archives
-from perdure.chat.callbacks import Callbacks
 from perdure.chat.mcp.endpoint import Endpoint
-from perdure.chat.prepare import Preparer
-from perdure.chat.send import Sender
 from perdure.chat.sleeptime import Sleeptime
-from perdure.chat.tail import Tails
 from perdure.chat.takeover import Takeover
-from perdure.chat.worker import Worker
 from perdure.config import Settings
 from perdure.db import Database, connect
 from perdure.db.lock import claim_instance, take_database
 from perdure.db.migrate import check, upgrade
-from perdure.db.notify import Listener
-from perdure.db.search import Corpus
-from perdure.embeddings.catalog import Embeddings
-from perdure.embeddings.indexer import Indexer
 from perdure.embeddings.offline.model import inside
-from perdure.files.embedding import FolderEmbedding
-from perdure.files.parser import Parser
-from perdure.files.queue import Holder
 from perdure.kit.ids import new_id
 from perdure.kit.outbound import Fetcher
-from perdure.loop.order import Environment
-from perdure.loop.traces import TraceLog
-from perdure.passages.tables import PASSAGES
 from perdure.providers.base import ModelClient
 from perdure.providers.catalog import Models
 from perdure.providers.environment import providers_from
 from perdure.runs import leases
-from perdure.runs.frames import CHANNEL
 from perdure.runs.leases import Lease, Taken
-from perdure.runs.runner import Runner
-from perdure.runs.spill import Spill
 from perdure.sandbox.chosen import open_sandbox
+from perdure.server.knowledge import open_knowledge
 from perdure.server.tables import metadata
 from perdure.server.toolbox import BUILTINS, open_toolbox
+from perdure.server.turns import open_turns
 from perdure.tenancy.authenticate import Authenticator, is_loopback
 from perdure.tenancy.keyring import KeyRing, load_key_ring
 from perdure.tenancy.store import ensure_defaults
 from perdure.tools import store as tools
-
-CORPORA: tuple[Corpus, ...] = (PASSAGES,)  # all that is kept embedded
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,71 +80,49 @@ class Wiring:
         ring = load_key_ring(settings.home, [key.get_secret_value() for key in settings.encryption_keys])
         models = self._models(db, ring)
         facts, fetcher = Facts(db, ring, models), Fetcher(settings.outbound)
-        embeddings = Embeddings(models, settings.embeddings)
-        stack.push_async_callback(embeddings.close)
-        indexer = Indexer(db, embeddings, CORPORA)
-        folder_embedding = FolderEmbedding(db, models, embeddings, indexer.wake)
-        files = FileAccess(models, folder_embedding)
-        parser = Parser(db, Holder(lease.owner, lease.seconds), settings.files, folder_embedding)
+        knowledge = open_knowledge(settings, db, models, lease)
+        stack.push_async_callback(knowledge.embeddings.close)
         sandbox = open_sandbox(settings.sandbox, settings.surroundings)
         stack.push_async_callback(sandbox.close)
-        archives = Archives(db, archive_links, embeddings, indexer)
-        toolbox = open_toolbox(
-            settings, db, ring, facts, fetcher, sandbox, archives, files, lambda: _address(app)
+        toolbox = open_toolbox(settings, db, ring, facts, fetcher, sandbox, knowledge, lambda: _address(app))
+        turns = open_turns(settings, db, ring, lease, models, facts, fetcher, toolbox.dispatcher)
+        stack.push_async_callback(turns.listener.close)
+        toolbox.add_correspondence(turns.sender, settings)
+        background = (
+            *(models, turns.traces, turns.callbacks, toolbox.mcp_servers, turns.spill, turns.runner),
+            *(Takeover(turns.worker, left_open), Sleeptime(turns.sender, settings.sleeptime)),
+            *(knowledge.indexer, knowledge.parser),
         )
-        keep = timedelta(hours=settings.runs.frames_hours)
-        spill = Spill(db, lease.owner, keep)
-        listener = Listener(settings.database_url, CHANNEL)
-        stack.push_async_callback(listener.close)
-        runner = Runner(db, lease, spill)
-        tails = Tails(db, runner, listener, keep)
-        traces = TraceLog(db) if settings.runs.trace else None
-        callbacks = Callbacks(db, ring, fetcher, settings.runs)
-        environment = Environment(
-            db,
-            toolbox.dispatcher,
-            lease,
-            facts,
-            traces,
-            settings.runs.approval_limit,
-            resolve=models.resolve,
-            summaries=settings.summaries,
-        )
-        worker = Worker(environment, Preparer(environment, models), runner, callbacks)
-        sender = Sender(worker, tails, settings.runs, settings.streams, fetcher)
-        toolbox.add_correspondence(sender, settings)
-        takeover = Takeover(worker, left_open)
-        sleeptime = Sleeptime(sender, settings.sleeptime)
-        parts = (models, traces, callbacks, toolbox.mcp_servers, spill, runner, takeover, sleeptime)
-        for part in (*parts, indexer, parser):
-            if part:
-                await part.start()
-                stack.push_async_callback(part.close)
+        for part in filter(None, background):
+            await part.start()
+            stack.push_async_callback(part.close)
         authenticate = self._authenticator(db, ring)
-        endpoint = Endpoint(sender, archives, authenticate)
+        endpoint = Endpoint(turns.sender, knowledge.archives, authenticate)
         stack.push_async_callback(endpoint.close)
-        shared = {
-            "settings": settings,
-            "approval_limit": settings.runs.approval_limit,
-            "db": db,
-            "keyring": ring,
-            "models": models,
-            "archives": archives,
-            "embeddings": embeddings,
-            "indexer": indexer,
-            "facts": facts,
-            "dispatcher": toolbox.dispatcher,
-            "custom_tools": toolbox.custom,
-            "mcp_servers": toolbox.mcp_servers,
-            "programs": toolbox.programs,
-            "runner": runner,
-            "parser": parser,
-            "folder_embedding": folder_embedding,
-            "callbacks": callbacks,
-            "sender": sender,
-            "authenticate": authenticate,
-            "mcp": endpoint,
-        }
+        self._share(
+            app,
+            db=db,
+            keyring=ring,
+            models=models,
+            archives=knowledge.archives,
+            embeddings=knowledge.embeddings,
+            facts=facts,
+            dispatcher=toolbox.dispatcher,
+            custom_tools=toolbox.custom,
+            mcp_servers=toolbox.mcp_servers,
+            programs=toolbox.programs,
+            runner=turns.runner,
+            parser=knowledge.parser,
+            folder_embedding=knowledge.folder_embedding,
+            callbacks=turns.callbacks,
+            sender=turns.sender,
+            authenticate=authenticate,
+            mcp=endpoint,
+        )
+
+    def _share(self, app: FastAPI, **parts: object) -> None:
+        """What routes find on the application's state."""
+        shared = {"settings": self.settings, "approval_limit": self.settings.runs.approval_limit, **parts}
         for name, part in shared.items():
             setattr(app.state, name, part)
 
