@@ -12,6 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.util import await_only
 
 import perdure
 from perdure.db import connect, migrate
@@ -169,6 +170,26 @@ async def test_servers_that_start_at_once_upgrade_once(empty, url, tmp_path):
     assert [process.returncode for process in started] == [0, 0]
     assert set(said) <= {f"None {HEAD}", f"{HEAD} {HEAD}"}
     await check(empty)
+
+
+async def test_what_another_server_made_meanwhile_is_seen_within_a_transaction(empty, url):
+    if empty.dialect == "sqlite":
+        pytest.skip("a file is locked as a whole")
+    other = connect(url)
+
+    def version(conn):
+        conn.execute(text("create table alembic_version (version_num varchar(32))"))
+        conn.execute(text("insert into alembic_version values (:head)"), {"head": HEAD})
+
+    def look(conn):
+        before = current_revision(conn)
+        await_only(other.write(version))
+        return before, current_revision(conn)
+
+    try:
+        assert await empty.write(look) == (None, HEAD)
+    finally:
+        await other.close()
 
 
 async def test_a_current_database_needs_no_alembic(url, tmp_path):

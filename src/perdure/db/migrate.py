@@ -25,7 +25,9 @@ LOCK = 7_263_554_218  # any number that no other program uses on the same databa
 
 EXISTS = {
     "sqlite": "select 1 from sqlite_master where name = 'alembic_version'",
-    "postgresql": "select 1 where to_regclass('alembic_version') is not null",
+    # Not by `to_regclass`, which may still say what it said before another server's upgrade was waited for.
+    "postgresql": "select 1 from pg_catalog.pg_tables where tablename = 'alembic_version' "
+    "and schemaname = any(current_schemas(false))",
 }
 
 
