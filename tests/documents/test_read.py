@@ -176,3 +176,8 @@ def test_a_page_that_begins_with_many_comments_is_told_from_text_at_once():
     assert kind_of(b"<!--a-->" * 250 + b"<x", "") == "text"
     assert kind_of(b"<!-- a\n -->\n" * 100 + b"<html>", "") == "html"
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("charset", ["punycode", "utf-7", "unicode_escape", "raw_unicode_escape", "idna"])
+def test_what_is_no_charset_of_pages_is_not_decoded_by(charset: str) -> None:
+    assert decoded(b"a+2AA-\\ud800", charset) == "a+2AA-\\ud800"

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from perdure.content.estimate import text_tokens
 from perdure.files.chunks import Chunk, chunks
+from perdure.files.schemas import MOST_CHUNK
+from perdure.passages.store import MAX_TOKENS
 
 SYNTAXES = ("markdown", "pages", "code", "rows", "json", "text")
 HANDBOOK = """# Harbour
@@ -94,3 +96,15 @@ def test_a_large_text_takes_time_in_proportion(syntax):
     assert len(parted(text, syntax, 300)) > 300
     parted("y" * 300_000, syntax, 300)
     assert time.process_time() - began < 2
+
+
+def test_a_heading_of_blanks_takes_no_time_by_the_square():
+    began = time.process_time()
+    parted("#" + " " * 100_000, "markdown")
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize("syntax", SYNTAXES)
+def test_the_largest_passage_is_one_that_may_be_stored(syntax):
+    dense = "# " + "word " * 900 + "\n" + ("漢" * 9000 + "word " * 30_000 + "\n") * 2
+    assert all(text_tokens(chunk.whole) <= MAX_TOKENS for chunk in parted(dense, syntax, MOST_CHUNK))

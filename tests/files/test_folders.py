@@ -94,3 +94,11 @@ def test_an_unknown_embedding_model_is_refused(client: Letta, http: httpx.Client
     assert answer.status_code == 400
     assert "nobody/nothing" in answer.json()["detail"]
     assert http.get("/v1/folders/count").json() == 0
+
+
+def test_an_older_config_names_no_size_that_passages_cannot_have(http: httpx.Client) -> None:
+    config = {"embedding_endpoint_type": "none", "embedding_model": "", "embedding_dim": 0, "handle": "none"}
+    for asked, kept in ((-1, 20), (10**9, 4000)):
+        body = {"name": f"f{asked}", "embedding_config": {**config, "embedding_chunk_size": asked}}
+        made = http.post("/v1/folders/", json=body).json()
+        assert made["embedding_config"]["embedding_chunk_size"] == kept

@@ -209,3 +209,27 @@ async def test_uploads_that_never_ended_are_let_go(database, folder_id) -> None:
     assert await database.read(count) == sorted({file_id, "file-lost"})
     await database.write(store.remove_lost_pieces, timedelta(seconds=-1))
     assert await database.read(count) == [file_id]
+
+
+async def test_a_folder_that_is_deleted_meanwhile_ends_the_reading(database, folder_id) -> None:
+    await uploaded(database, folder_id)
+    server = parser(database)
+    file = await database.write(queue.claim, server._holder)
+    text = server._text
+
+    async def deleted_then(row: Any) -> str:
+        read = await text(row)
+        await database.write(folders.remove, ACTOR, folder_id)
+        return read
+
+    server._text = deleted_then  # type: ignore[method-assign]
+    await server._read(file)
+
+
+async def test_a_file_of_nobody_is_read(database, folder_id) -> None:
+    file_id = await uploaded(database, folder_id)
+    await database.write(lambda conn: conn.execute(update(files).values(created_by_id=None)))
+    server = parser(database)
+    await server.start()
+    assert (await until(database, file_id, "completed", "error")).status == "completed"
+    await server.close()

@@ -8,6 +8,8 @@ IN_PAGE = re.compile(
     rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE
 )
 FIRST_BYTES = 4096
+# Python has them, no page does: they take time by the square, or make text that cannot be stored.
+NO_CHARSETS = frozenset(("punycode", "idna", "utf-7", "unicode-escape", "raw-unicode-escape"))
 
 
 def decoded(content: bytes, charset: str = "", *, is_html: bool = False) -> str:
@@ -32,4 +34,6 @@ def decoded(content: bytes, charset: str = "", *, is_html: bool = False) -> str:
 def _on_the_web(name: str) -> str:
     """The codec that pages mean by a name: those that say Latin-1 or ASCII are Windows's."""
     codec = codecs.lookup(name.strip("\"' ")).name
+    if codec.replace("_", "-") in NO_CHARSETS:
+        raise LookupError(codec)
     return "windows-1252" if codec in ("iso8859-1", "ascii") else codec

@@ -14,7 +14,7 @@ from perdure.files.kinds import Syntax
 from perdure.files.views import lines_of
 
 NEVER, ANY, SOFT, GOOD, BEST, ALWAYS = range(6)
-HEADING = re.compile(r"(#{1,6})\s+(.*\S)")
+HEADING = re.compile(r"(#{1,6})\s+(\S.*)")
 LIST_ITEM = re.compile(r"\s*([-*+]|\d{1,9}[.)])\s")
 PAGE = re.compile(r"\[Page \d+\]$")
 DEFINITION = re.compile(
@@ -123,7 +123,7 @@ class _Parter:
         if not self.fenced and (found := HEADING.match(line)):
             level = len(found[1])
             self.headings = {above: words for above, words in self.headings.items() if above < level}
-            self.headings[level] = found[2]
+            self.headings[level] = found[2].rstrip()
 
     def _weight(self, line: str, before: str) -> int:
         return WEIGHTS[self.syntax](line, before)

@@ -14,6 +14,7 @@ from perdure.db import Database
 from perdure.documents.read import DOCX, Documents, Unreadable
 from perdure.files import folders, queue, store
 from perdure.files.chunks import Chunk, chunks
+from perdure.files.folders import FolderNotFound
 from perdure.files.kinds import PDF, misfit, syntax_of
 from perdure.files.queue import FileLost, Holder
 from perdure.files.settings import FileSettings
@@ -24,7 +25,7 @@ from perdure.kit.text import storable
 from perdure.passages import store as passages
 from perdure.passages.of_files import remove_of_file
 from perdure.passages.store import NewPassage, Place
-from perdure.tenancy.actor import Actor
+from perdure.tenancy.actor import DEFAULT_USER, Actor
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ class Parser:
         except Unreadable as error:
             with contextlib.suppress(FileLost):
                 await self._db.write(queue.fail, self._holder, file.id, error.detail)
-        except FileLost:
+        except (FileLost, FolderNotFound):
             log.info("a file was deleted or taken over while it was read", extra={"file": file.id})
 
     @contextlib.asynccontextmanager
@@ -146,7 +147,7 @@ class Parser:
         return await asyncio.to_thread(_plain, document.text)
 
     async def _to_passages(self, file: FileRow, text: str) -> None:
-        actor = Actor(file.organization_id, file.created_by_id or Actor.user_id)
+        actor = Actor(file.organization_id, file.created_by_id or DEFAULT_USER)
         folder = await self._db.read(folders.get, actor, file.folder_id)
         space = await self._embedding.space(actor, folder.embedding)
         await self._db.write(_begin, self._holder, file, text)

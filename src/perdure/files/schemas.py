@@ -12,6 +12,7 @@ from perdure.kit.clock import WIRE_TIME
 from perdure.kit.text import storable
 
 Time = Annotated[datetime, WIRE_TIME]
+LEAST_CHUNK, MOST_CHUNK = 20, 4000  # tokens; what it stands under comes on top
 Text = Annotated[str, AfterValidator(storable)]
 Metadata = Annotated[dict[str, Any], AfterValidator(storable)]
 
@@ -53,7 +54,7 @@ class CreateFolder(BaseModel):
     metadata: Metadata | None = None
     embedding: str | None = Field(None, description="Handle of an embedding model; `none` for none.")
     embedding_chunk_size: int | None = Field(
-        None, ge=20, le=8000, description="About how many tokens a passage has."
+        None, ge=LEAST_CHUNK, le=MOST_CHUNK, description="About how many tokens a passage has."
     )
     embedding_config: EmbeddingConfig | None = Field(None, json_schema_extra={"deprecated": True})
 
@@ -67,7 +68,7 @@ class CreateFolder(BaseModel):
             "instructions": self.instructions,
             "metadata": self.metadata or {},
             "embedding": self.embedding or handle_of(config),
-            "chunk_size": size,
+            "chunk_size": max(LEAST_CHUNK, min(size, MOST_CHUNK)),
         }
 
 
